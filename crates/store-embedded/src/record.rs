@@ -1,0 +1,211 @@
+//! The record of one bucket: its limits, their states, and the usage of the hour it was last changed in.
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use zae_limiter_core::limit::LimitError;
+use zae_limiter_core::usage::{HourOfUsage, hour_of};
+use zae_limiter_core::{
+    EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Rate, Resource, Timestamp,
+};
+
+/// The state of one limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Cell {
+    full_at: FullAt,
+    /// Net consumption in the record's hour.
+    consumed: Millitokens,
+}
+
+/// What a store keeps of one bucket. Usage is counted here, hour by hour, so that counting costs no second
+/// write: only when the hour turns does [`Record::turn_hour`] hand the old hour over to the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    limits: LimitSet,
+    cells: SmallVec<[Cell; 2]>,
+    hour: u32,
+    acquires: i64,
+}
+
+impl Record {
+    /// The record of a bucket that was never taken from.
+    pub(crate) fn new(limits: &LimitSet, now: Timestamp) -> Self {
+        let cells = limits.iter().map(|_| Cell::default()).collect();
+        Self { limits: limits.clone(), cells, hour: hour_of(now), acquires: 0 }
+    }
+
+    pub(crate) const fn limits(&self) -> &LimitSet {
+        &self.limits
+    }
+
+    /// The states of all limits of the record.
+    pub(crate) fn states(&self) -> impl Iterator<Item = FullAt> + '_ {
+        self.cells.iter().map(|cell| cell.full_at)
+    }
+
+    /// The states of `wanted`, each on the scale of its own rate; a limit without a record is full.
+    pub(crate) fn states_of<'a>(&'a self, wanted: &'a LimitSet, now: Timestamp) -> impl Iterator<Item = FullAt> + 'a {
+        wanted.iter().enumerate().map(move |(i, limit)| match self.index_of(i, limit) {
+            Some(i) => self.limits[i].rate().rescaled(self.cells[i].full_at, limit.rate(), now),
+            None => FullAt::ALWAYS,
+        })
+    }
+
+    /// When the bucket will be full, in whole ms: from then on its record says nothing that absence does not.
+    pub(crate) fn full_at_ms(&self) -> u64 {
+        let full_at = |(limit, cell): (&Limit, &Cell)| limit.rate().full_at_ms(cell.full_at);
+        self.limits.iter().zip(&self.cells).map(full_at).max().unwrap_or(0)
+    }
+
+    /// Makes the record hold `wanted` as they are given, carrying balances over to changed limits.
+    pub(crate) fn adopt(&mut self, wanted: &LimitSet, now: Timestamp) -> Result<(), LimitError> {
+        if self.limits.is_same(wanted) {
+            return Ok(());
+        }
+        if self.limits == *wanted {
+            // Equal sets share one allocation from here on.
+            self.limits = wanted.clone();
+            return Ok(());
+        }
+        let held = |(i, limit): (usize, &Limit)| self.index_of(i, limit).is_some_and(|i| self.limits[i] == *limit);
+        if wanted.iter().enumerate().all(held) {
+            return Ok(());
+        }
+        let mut limits = self.limits.to_vec();
+        let mut cells = self.cells.clone();
+        for limit in wanted.iter() {
+            match self.limits.position(limit.name().as_str()) {
+                Some(i) => {
+                    cells[i].full_at = limits[i].rate().rescaled(cells[i].full_at, limit.rate(), now);
+                    limits[i] = limit.clone();
+                }
+                None => {
+                    limits.push(limit.clone());
+                    cells.push(Cell::default());
+                }
+            }
+        }
+        self.limits = LimitSet::new(limits)?;
+        self.cells = cells;
+        Ok(())
+    }
+
+    /// Appends to `after` the state that each limit of `level` would have once `amounts` are taken. False, with
+    /// `after` incomplete, if one of them refuses. The record has adopted the limits.
+    pub(crate) fn admits(
+        &self,
+        level: &Level,
+        amounts: &[Millitokens],
+        now: Timestamp,
+        after: &mut SmallVec<[FullAt; 4]>,
+    ) -> bool {
+        self.rated(level).zip(amounts).all(|((i, rate), amount)| {
+            rate.take(self.cells[i].full_at, *amount, now).map(|state| after.push(state)).is_ok()
+        })
+    }
+
+    /// Writes the states that [`Record::admits`] found, and counts them.
+    pub(crate) fn settle(&mut self, level: &Level, amounts: &[Millitokens], acquires: i64, after: &[FullAt]) {
+        for ((i, limit), (amount, state)) in level.limits.iter().enumerate().zip(amounts.iter().zip(after)) {
+            if let Some(i) = self.index_of(i, limit) {
+                self.cells[i].full_at = *state;
+                self.cells[i].consumed += *amount;
+            }
+        }
+        self.acquires += acquires;
+    }
+
+    /// Applies signed amounts unconditionally, and counts them. The record has adopted the limits.
+    pub(crate) fn apply(&mut self, level: &Level, amounts: &[Millitokens], acquires: i64, now: Timestamp) {
+        for ((i, limit), amount) in level.limits.iter().enumerate().zip(amounts) {
+            if let Some(i) = self.index_of(i, limit) {
+                self.cells[i].full_at = limit.rate().apply(self.cells[i].full_at, *amount, now);
+                self.cells[i].consumed += *amount;
+            }
+        }
+        self.acquires += acquires;
+    }
+
+    /// Starts counting for the hour of `now`. The usage of the hour before, if there was any, is handed over.
+    pub(crate) fn turn_hour(&mut self, now: Timestamp, entity: &EntityId, resource: &Resource) -> Option<HourOfUsage> {
+        if self.hour == hour_of(now) {
+            return None;
+        }
+        let usage = self.usage(entity, resource);
+        self.hour = hour_of(now);
+        self.acquires = 0;
+        for cell in &mut self.cells {
+            cell.consumed = Millitokens::ZERO;
+        }
+        usage
+    }
+
+    /// The usage of the record's hour, if there was any.
+    pub(crate) fn usage(&self, entity: &EntityId, resource: &Resource) -> Option<HourOfUsage> {
+        if self.acquires == 0 && self.cells.iter().all(|cell| cell.consumed.is_zero()) {
+            return None;
+        }
+        let counters =
+            self.limits.iter().zip(&self.cells).map(|(limit, cell)| (limit.name().clone(), cell.consumed));
+        Some(HourOfUsage {
+            entity_id: entity.clone(),
+            resource: resource.clone(),
+            hour: self.hour,
+            counters: counters.filter(|(_, consumed)| !consumed.is_zero()).collect(),
+            acquires: self.acquires,
+        })
+    }
+
+    /// Each limit of `level` that the record holds: its place in the record and its rate.
+    fn rated<'a>(&'a self, level: &'a Level) -> impl Iterator<Item = (usize, Rate)> + 'a {
+        level.limits.iter().enumerate().filter_map(|(i, limit)| Some((self.index_of(i, limit)?, limit.rate())))
+    }
+
+    /// Where `limit` is in this record: most often at the place `hint` that it has in the request.
+    fn index_of(&self, hint: usize, limit: &Limit) -> Option<usize> {
+        match self.limits.get(hint) {
+            Some(held) if held.name() == limit.name() => Some(hint),
+            _ => self.limits.position(limit.name().as_str()),
+        }
+    }
+}
+
+/// How a record is written to a database.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct RecordRow {
+    hour: u32,
+    acquires: i64,
+    limits: Vec<CellRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CellRow {
+    #[serde(flatten)]
+    limit: Limit,
+    /// [`Rate::split`]: whole ms and the remainder.
+    full_at: (i64, i64),
+    consumed: Millitokens,
+}
+
+impl From<&Record> for RecordRow {
+    fn from(record: &Record) -> Self {
+        let limits = record.limits.iter().zip(&record.cells).map(|(limit, cell)| CellRow {
+            limit: limit.clone(),
+            full_at: limit.rate().split(cell.full_at),
+            consumed: cell.consumed,
+        });
+        Self { hour: record.hour, acquires: record.acquires, limits: limits.collect() }
+    }
+}
+
+impl TryFrom<RecordRow> for Record {
+    type Error = LimitError;
+    fn try_from(row: RecordRow) -> Result<Self, LimitError> {
+        let cell = |row: &CellRow| Cell {
+            full_at: row.limit.rate().joined(row.full_at.0, row.full_at.1),
+            consumed: row.consumed,
+        };
+        let cells = row.limits.iter().map(cell).collect();
+        let limits = LimitSet::new(row.limits.into_iter().map(|row| row.limit))?;
+        Ok(Self { limits, cells, hour: row.hour, acquires: row.acquires })
+    }
+}
