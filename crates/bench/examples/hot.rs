@@ -8,7 +8,7 @@ fn main() {
     let mode = std::env::args().nth(1).unwrap();
     let handles: Vec<_> = ids.iter().map(|id| limiter.acquire(id, "gpt-4", &one).prepare().wait().unwrap()).collect();
     let t = std::time::Instant::now();
-    let n = 5_000_000;
+    let n: usize = std::env::args().nth(3).map_or(5_000_000, |n| n.parse().unwrap());
     for i in 0..n {
         if mode == "name" { limiter.acquire(&ids[i % keys], "gpt-4", &one).consume("rpm", 1).wait().unwrap().commit().wait().unwrap(); }
         else { handles[i % keys].acquire(&[("rpm", 1)]).wait().unwrap().commit().wait().unwrap(); }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 use zae_limiter_core::amount::MAX_TOKENS;
-use zae_limiter_core::take::limits_of;
 use zae_limiter_core::{Amounts, Answer, Change, Decision, Levels, Millitokens};
 
 use crate::resolve::Ask;
@@ -112,11 +111,11 @@ impl<'a> Acquire<'a> {
             Ok(ask) => ask,
             Err(error) => return Answer::ready(Err(error.into())),
         };
-        match limiter.0.resolver.without_store(ask, limiter.0.clock.now()) {
-            Ok(levels) => take_from(limiter, levels, consume, options),
+        match limiter.0.resolver.without_store(ask, &*limiter.0.clock) {
+            Ok(levels) => take_from(limiter, levels, &consume, options),
             Err(ask) => Answer::pending(async move {
                 match limiter.look_up(ask).await {
-                    Ok(levels) => take_from(limiter, levels, consume, options).await,
+                    Ok(levels) => take_from(limiter, levels, &consume, options).await,
                     Err(error) => limiter.degraded(error, options),
                 }
             }),
@@ -136,6 +135,30 @@ impl<'a> IntoFuture for Acquire<'a> {
 /// The amounts of `consume` (tokens by limit), laid out for every limit of every level. Each name has to be a
 /// limit of the entity's own level; ancestors take the amounts of the limits that they have.
 pub(crate) fn amounts_for(levels: &Levels, consume: &[(&str, u64)]) -> Result<Amounts, RequestError> {
+    let mut amounts = Amounts::new();
+    let mut named = 0;
+    for (place, level) in levels.iter().enumerate() {
+        for limit in level.limits.iter() {
+            let mut amount = Millitokens::ZERO;
+            for (name, tokens) in consume {
+                if limit.name().as_str() == *name {
+                    // Too many tokens are found by the check below.
+                    amount = Millitokens::from_tokens(i64::try_from(*tokens).unwrap_or(i64::MAX));
+                    named += usize::from(place == 0);
+                }
+            }
+            amounts.push(amount);
+        }
+    }
+    if named != consume.len() || consume.iter().any(|(_, tokens)| *tokens > MAX_TOKENS) {
+        check_amounts(levels, consume)?;
+    }
+    Ok(amounts)
+}
+
+/// Says what is wrong with amounts.
+#[cold]
+fn check_amounts(levels: &Levels, consume: &[(&str, u64)]) -> Result<(), RequestError> {
     for (i, (name, tokens)) in consume.iter().enumerate() {
         if levels.own().limits.position(name).is_none() {
             return Err(unknown_limit(levels, name));
@@ -147,12 +170,7 @@ pub(crate) fn amounts_for(levels: &Levels, consume: &[(&str, u64)]) -> Result<Am
             return Err(RequestError::AmountTooLarge((*name).to_owned()));
         }
     }
-    let amount = |name: &str| {
-        let tokens = consume.iter().find(|(given, _)| *given == name).map_or(0, |(_, tokens)| *tokens);
-        // Bounded by `MAX_TOKENS` above.
-        Millitokens::from_tokens(i64::try_from(tokens).unwrap_or(i64::MAX))
-    };
-    Ok(limits_of(levels).map(|(_, limit)| amount(limit.name().as_str())).collect())
+    Ok(())
 }
 
 pub(crate) fn unknown_limit(levels: &Levels, name: &str) -> RequestError {
@@ -165,10 +183,10 @@ pub(crate) fn unknown_limit(levels: &Levels, name: &str) -> RequestError {
 pub(crate) fn take_from<'a>(
     limiter: &'a Limiter,
     levels: Levels,
-    consume: SmallVec<[(&'a str, u64); 4]>,
+    consume: &[(&str, u64)],
     options: Options,
 ) -> Answer<'a, Result<Lease, AcquireError>> {
-    let amounts = match amounts_for(&levels, &consume) {
+    let amounts = match amounts_for(&levels, consume) {
         Ok(amounts) => amounts,
         Err(error) => return Answer::ready(Err(error.into())),
     };

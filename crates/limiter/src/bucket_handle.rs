@@ -33,7 +33,7 @@ impl BucketHandle {
     /// }
     /// assert!(bucket.acquire(&[("rpm", 1)]).wait().is_err());
     /// ```
-    pub fn acquire<'a>(&'a self, consume: &[(&'a str, u64)]) -> Answer<'a, Result<Lease, AcquireError>> {
-        take_from(&self.limiter, self.levels.clone(), consume.into(), self.options)
+    pub fn acquire(&self, consume: &[(&str, u64)]) -> Answer<'_, Result<Lease, AcquireError>> {
+        take_from(&self.limiter, self.levels.clone(), consume, self.options)
     }
 }

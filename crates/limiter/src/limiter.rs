@@ -112,7 +112,7 @@ impl Limiter {
         cascade: bool,
     ) -> Result<Levels, Error> {
         let ask = Ask::new(entity_id, resource, limits, cascade)?;
-        match self.0.resolver.without_store(ask, self.0.clock.now()) {
+        match self.0.resolver.without_store(ask, &*self.0.clock) {
             Ok(levels) => Ok(levels),
             Err(ask) => self.look_up(ask).await,
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use zae_limiter_core::entity::MAX_ANCESTORS;
-use zae_limiter_core::{EntityError, EntityId, Level, Levels, LimitSet, Resource, Store, Timestamp};
+use zae_limiter_core::{Clock, EntityError, EntityId, Level, Levels, LimitSet, Resource, Store, Timestamp};
 
 use crate::{Error, RequestError};
 
@@ -111,13 +111,13 @@ impl Resolver {
 
     /// The levels of a call, if they are known without asking the store: because neither stored limits nor ancestors
     /// matter, or because they were read not long ago.
-    pub(crate) fn without_store(&self, ask: Ask, now: Timestamp) -> Result<Levels, Ask> {
+    pub(crate) fn without_store(&self, ask: Ask, clock: &dyn Clock) -> Result<Levels, Ask> {
         match ask.limits {
             Limits::Given(limits) if !ask.cascade => {
                 Ok(Levels::one(Level { entity_id: ask.entity_id, resource: ask.resource, limits }))
             }
             _ => match self.plans.get(&PlanFor(&ask)) {
-                Some(plan) if now < plan.expires && plan.limits == ask.limits => Ok(plan.levels),
+                Some(plan) if clock.now() < plan.expires && plan.limits == ask.limits => Ok(plan.levels),
                 _ => Err(ask),
             },
         }
