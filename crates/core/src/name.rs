@@ -52,20 +52,40 @@ pub enum NameError {
     Reserved(String),
 }
 
+#[inline]
 fn check_free_text(what: &'static str, name: &str) -> Result<(), NameError> {
-    if name.is_empty() {
-        return Err(NameError::Empty { what });
-    }
-    // The common case, short printable ASCII, is decided in one pass over the bytes without a branch for each.
-    let plain = name.bytes().fold(true, |plain, b| plain & (b.wrapping_sub(b' ') < 0x5f) & (b != b'#'));
-    if plain && name.len() <= MAX_NAME_CHARS {
+    if is_plain(name.as_bytes()) && name.len() <= MAX_NAME_CHARS {
         return Ok(());
     }
     check_unusual_text(what, name)
 }
 
+/// Whether a name is not empty, printable ASCII, and free of `#`, which is what nearly all names are: eight bytes are
+/// looked at together. May be false for others as well.
+#[inline]
+fn is_plain(name: &[u8]) -> bool {
+    match name.last_chunk() {
+        Some(last) => name.as_chunks().0.iter().all(are_plain) && are_plain(last),
+        None => !name.is_empty() && name.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'#'),
+    }
+}
+
+/// The same of eight bytes. In each of them the top bit stays clear, unless the byte, or one below it, is not plain.
+#[inline]
+fn are_plain(bytes: &[u8; 8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let bytes = u64::from_ne_bytes(*bytes);
+    let below_space = bytes.wrapping_sub(ONES * u64::from(b' '));
+    let above_tilde = bytes.wrapping_add(ONES);
+    let is_hash = (bytes ^ (ONES * u64::from(b'#'))).wrapping_sub(ONES);
+    (bytes | below_space | above_tilde | is_hash) & (ONES << 7) == 0
+}
+
 #[cold]
 fn check_unusual_text(what: &'static str, name: &str) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty { what });
+    }
     if let Some(character) = name.chars().find(|c| c.is_control() || *c == '#') {
         return Err(NameError::Character { what, name: name.to_owned(), character });
     }
@@ -75,10 +95,12 @@ fn check_unusual_text(what: &'static str, name: &str) -> Result<(), NameError> {
     }
 }
 
+#[inline]
 fn check_entity_id(name: &str) -> Result<(), NameError> {
     check_free_text("entity id", name)
 }
 
+#[inline]
 fn check_resource(name: &str) -> Result<(), NameError> {
     if name == Resource::DEFAULT {
         return Err(NameError::Reserved(name.to_owned()));
@@ -205,6 +227,20 @@ mod tests {
             assert!(matches!(Resource::new(bad), Err(NameError::Character { .. })), "{bad:?}");
         }
         assert!(matches!(Resource::new("_default_"), Err(NameError::Reserved(_))));
+    }
+
+    #[test]
+    fn every_byte_counts_wherever_it_is() {
+        for len in 1..40 {
+            for place in 0..len {
+                for byte in 0..=u8::MAX {
+                    let mut name = vec![b'a'; len];
+                    name[place] = byte;
+                    let is_plain_byte = (b' '..=b'~').contains(&byte) && byte != b'#';
+                    assert_eq!(is_plain(&name), is_plain_byte, "{byte:#x} at {place} of {len}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Buckets that are resolved once and taken from often.
 
+use std::sync::Arc;
+
 use zae_limiter_core::{Answer, Levels};
 
-use crate::acquire::{Options, take_from};
+use crate::take::{Asked, Options, take};
 use crate::{AcquireError, Lease, Limiter};
 
 /// The resolved buckets of an entity on a resource, made by [`Acquire::prepare`](crate::Acquire::prepare).
@@ -10,15 +12,20 @@ use crate::{AcquireError, Lease, Limiter};
 /// An acquire through it skips the checks of names and the look-up of limits and ancestors, and on the memory
 /// store allocates nothing. Limits that are stored anew later are not seen: prepare again now and then.
 #[derive(Clone, Debug)]
-pub struct BucketHandle {
-    limiter: Limiter,
-    levels: Levels,
+pub struct BucketHandle(Arc<Prepared>);
+
+/// All that the leases of a handle share, so that each of them counts one reference.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) limiter: Limiter,
+    pub(crate) levels: Levels,
     options: Options,
 }
 
 impl BucketHandle {
     pub(crate) fn new(limiter: Limiter, levels: Levels, options: Options) -> Self {
-        Self { limiter, levels: levels.into_shared(), options }
+        // A denial keeps the levels.
+        Self(Arc::new(Prepared { limiter, levels: levels.into_shared(), options }))
     }
 
     /// Takes `consume`, tokens by limit.
@@ -34,6 +41,6 @@ impl BucketHandle {
     /// assert!(bucket.acquire(&[("rpm", 1)]).wait().is_err());
     /// ```
     pub fn acquire(&self, consume: &[(&str, u64)]) -> Answer<'_, Result<Lease, AcquireError>> {
-        take_from(&self.limiter, self.levels.clone(), consume, self.options)
+        take(Asked::Prepared(&self.0), consume, self.0.options)
     }
 }

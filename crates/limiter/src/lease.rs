@@ -1,15 +1,16 @@
 //! What was taken, until it is settled.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use zae_limiter_core::amount::MAX_TOKENS;
 use zae_limiter_core::take::limits_of;
-use zae_limiter_core::{
-    Amounts, Answer, Change, Decision, Levels, LimitName, LimitStatus, Millitokens, Reading,
-};
+use zae_limiter_core::{Amounts, Answer, Change, Decision, LimitName, LimitStatus, Millitokens, Reading};
 
-use crate::acquire::{amounts_for, unknown_limit};
-use crate::{AcquireError, Error, FailureMode, Limiter, RateLimitExceeded, RequestError};
+use crate::amounts::{amounts_for, unknown_limit};
+use crate::limiter::Shared;
+use crate::take::Taken;
+use crate::{AcquireError, Error, FailureMode, RateLimitExceeded, RequestError};
 
 /// What an acquire took. [`commit`](Lease::commit) settles it at its true cost; [`rollback`](Lease::rollback), or
 /// dropping it, returns everything.
@@ -21,30 +22,45 @@ pub struct Lease(State);
 enum State {
     Active(Active),
     /// The store was unavailable: nothing was taken and nothing will be recorded.
-    Degraded(Error),
+    Degraded(Box<Error>),
     /// Settled, one way or the other.
     Ended,
 }
 
 #[derive(Debug)]
 struct Active {
-    limiter: Limiter,
-    levels: Levels,
+    from: Taken,
     /// Taken from the store, on every level.
     taken: Amounts,
+    /// Apart, as most leases have nothing to put there and are moved about.
+    more: Option<Box<More>>,
+}
+
+/// What only some leases need.
+#[derive(Debug, Default)]
+struct More {
     /// To be applied at the commit, on every level; empty as long as there are none.
-    adjustments: Vec<Millitokens>,
-    /// The states after the last take.
-    reading: Reading,
+    adjustments: Amounts,
+    /// The states after the last take, if they are known.
+    reading: Option<Reading>,
+}
+
+impl Active {
+    #[inline]
+    fn adjustments(&self) -> &[Millitokens] {
+        self.more.as_ref().map_or(&[], |more| &more.adjustments)
+    }
 }
 
 impl Lease {
-    pub(crate) fn active(limiter: Limiter, levels: Levels, taken: Amounts, reading: Reading) -> Self {
-        Self(State::Active(Active { limiter, levels, taken, adjustments: Vec::new(), reading }))
+    #[inline]
+    pub(crate) fn active(from: Taken, taken: Amounts, reading: Option<Reading>) -> Self {
+        let more = reading.map(|reading| Box::new(More { reading: Some(reading), ..More::default() }));
+        Self(State::Active(Active { from, taken, more }))
     }
 
-    pub(crate) const fn degraded(error: Error) -> Self {
-        Self(State::Degraded(error))
+    pub(crate) fn degraded(error: Error) -> Self {
+        Self(State::Degraded(Box::new(error)))
     }
 
     /// Whether the store was unavailable and [`FailureMode::FailOpen`] let the call through.
@@ -53,7 +69,7 @@ impl Lease {
     }
 
     /// Why the lease is degraded, if it is.
-    pub const fn degraded_by(&self) -> Option<&Error> {
+    pub fn degraded_by(&self) -> Option<&Error> {
         match &self.0 {
             State::Degraded(error) => Some(error),
             _ => None,
@@ -63,35 +79,36 @@ impl Lease {
     /// Net consumption so far in tokens, by limit of the entity that asked. Empty if degraded.
     pub fn consumed(&self) -> BTreeMap<LimitName, i64> {
         let State::Active(active) = &self.0 else { return BTreeMap::new() };
-        let adjustment = |i: usize| active.adjustments.get(i).copied().unwrap_or_default();
-        let net = active.taken.iter().enumerate().map(|(i, taken)| *taken + adjustment(i));
-        let names = active.levels.own().limits.iter().map(|limit| limit.name().clone());
+        let adjustments = active.adjustments().iter().copied().chain(std::iter::repeat(Millitokens::ZERO));
+        let net = active.taken.iter().zip(adjustments).map(|(taken, adjustment)| *taken + adjustment);
+        let names = active.from.levels().own().limits.iter().map(|limit| limit.name().clone());
         names.zip(net.map(Millitokens::whole_tokens)).collect()
     }
 
     /// How every limit of every level stood right after the last take, with `requested` the amount taken in all.
-    /// Empty if degraded.
+    /// Known if the acquire asked for it ([`Acquire::with_statuses`](crate::Acquire::with_statuses)) or after
+    /// [`consume`](Lease::consume); else empty, as for a degraded lease.
     pub fn statuses(&self) -> Vec<LimitStatus> {
         let State::Active(active) = &self.0 else { return Vec::new() };
-        active.reading.statuses(&active.levels, &active.taken).collect()
+        let Some(reading) = active.more.as_ref().and_then(|more| more.reading.as_ref()) else { return Vec::new() };
+        reading.statuses(active.from.levels(), &active.taken).collect()
     }
 
     /// Takes more: all of `amounts` (tokens by limit), or nothing. Counts as part of the same acquire.
     pub async fn consume(&mut self, amounts: &[(&str, u64)]) -> Result<(), AcquireError> {
         let State::Active(active) = &mut self.0 else { return Ok(()) };
-        let amounts = amounts_for(&active.levels, amounts)?;
-        let change = Change { levels: &active.levels, amounts: &amounts, acquires: 0 };
-        match active.limiter.0.store.take(change).await? {
+        let levels = active.from.levels();
+        let amounts = amounts_for(levels, amounts)?;
+        let change = Change { levels, amounts: &amounts, acquires: 0 };
+        match active.from.limiter().0.store.take(change).await? {
             Decision::Admitted(reading) => {
-                active.reading = reading;
+                active.more.get_or_insert_default().reading = Some(reading);
                 for (taken, more) in active.taken.iter_mut().zip(amounts) {
                     *taken += more;
                 }
                 Ok(())
             }
-            Decision::Denied(reading) => {
-                Err(RateLimitExceeded::new(active.levels.clone(), amounts, reading).into())
-            }
+            Decision::Denied(reading) => Err(RateLimitExceeded::new(levels.clone(), amounts, reading).into()),
         }
     }
 
@@ -99,14 +116,16 @@ impl Lease {
     /// than the bucket holds leaves it in debt.
     pub fn adjust(&mut self, limit: &str, delta: i64) -> Result<(), RequestError> {
         let State::Active(active) = &mut self.0 else { return Ok(()) };
-        if active.levels.own().limits.position(limit).is_none() {
-            return Err(unknown_limit(&active.levels, limit));
+        let own = &active.from.levels().own().limits;
+        if own.position(limit).is_none() {
+            return Err(unknown_limit(own, limit));
         }
         if delta.unsigned_abs() > MAX_TOKENS {
             return Err(RequestError::AmountTooLarge(limit.to_owned()));
         }
-        active.adjustments.resize(active.taken.len(), Millitokens::ZERO);
-        for ((_, held), adjustment) in limits_of(&active.levels).zip(&mut active.adjustments) {
+        let adjustments = &mut active.more.get_or_insert_default().adjustments;
+        adjustments.resize(active.taken.len(), Millitokens::ZERO);
+        for ((_, held), adjustment) in limits_of(active.from.levels()).zip(adjustments) {
             if held.name().as_str() == limit {
                 *adjustment += Millitokens::from_tokens(delta);
             }
@@ -124,12 +143,13 @@ impl Lease {
     /// Keeps what was taken, with its adjustments. Writes only if there are any.
     ///
     /// The lease ends when the answer is first polled: an answer that is dropped before rolls back.
+    #[inline]
     pub fn commit(mut self) -> Answer<'static, Result<(), Error>> {
         match &self.0 {
-            State::Active(active) if active.adjustments.iter().any(|amount| !amount.is_zero()) => {
+            State::Active(active) if active.adjustments().iter().any(|amount| !amount.is_zero()) => {
                 Answer::pending(async move {
                     let State::Active(active) = self.end() else { return Ok(()) };
-                    active.limiter.settle(&active.levels, &active.adjustments, 0).await
+                    active.settle(active.adjustments(), 0).await
                 })
             }
             _ => {
@@ -143,29 +163,41 @@ impl Lease {
     pub async fn rollback(mut self) -> Result<(), Error> {
         let State::Active(active) = self.end() else { return Ok(()) };
         let amounts: Amounts = active.taken.iter().map(|amount| -*amount).collect();
-        active.limiter.settle(&active.levels, &amounts, -1).await
+        active.settle(&amounts, -1).await
     }
 
+    #[inline]
     fn end(&mut self) -> State {
         std::mem::replace(&mut self.0, State::Ended)
     }
 }
 
-impl Limiter {
-    /// Applies the final amounts of a lease. Under [`FailureMode::FailOpen`], a settlement that cannot reach the store
-    /// is let go.
-    async fn settle(&self, levels: &Levels, amounts: &[Millitokens], acquires: i64) -> Result<(), Error> {
-        match self.0.store.apply(Change { levels, amounts, acquires }).await {
-            Err(error) if error.is_unavailable() && self.0.failure_mode == FailureMode::FailOpen => Ok(()),
+impl Active {
+    /// Applies the final amounts. Under [`FailureMode::FailOpen`], a settlement that cannot reach the store is let go.
+    async fn settle(&self, amounts: &[Millitokens], acquires: i64) -> Result<(), Error> {
+        let Shared { store, failure_mode, .. } = &*self.from.limiter().0;
+        match store.apply(Change { levels: self.from.levels(), amounts, acquires }).await {
+            Err(error) if error.is_unavailable() && *failure_mode == FailureMode::FailOpen => Ok(()),
             outcome => Ok(outcome?),
         }
+    }
+
+    /// Returns what was taken in the background.
+    fn give_back(self) {
+        let amounts: Amounts = self.taken.iter().map(|amount| -*amount).collect();
+        let store = Arc::clone(&self.from.limiter().0.store);
+        store.clone().spawn(Box::pin(async move {
+            // Nobody waits for the outcome. If the return is lost, the bucket errs towards under-admission.
+            let _ = store.apply(Change { levels: self.from.levels(), amounts: &amounts, acquires: -1 }).await;
+        }));
     }
 }
 
 impl Drop for Lease {
+    #[inline]
     fn drop(&mut self) {
         if let State::Active(active) = self.end() {
-            active.limiter.give_back(active.levels, &active.taken);
+            active.give_back();
         }
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod acquire;
+mod amounts;
 mod block;
 mod bucket_handle;
 mod builder;
@@ -18,6 +19,7 @@ mod observed;
 mod open;
 mod resolve;
 mod stored;
+mod take;
 #[cfg(feature = "tower")]
 pub mod tower;
 

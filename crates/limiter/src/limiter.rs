@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use zae_limiter_core::{
-    Amounts, Change, Clock, Levels, LimitName, Store, UsageQuery, UsageSnapshot, Wait,
-};
+use zae_limiter_core::{Clock, Levels, LimitName, Store, UsageQuery, UsageSnapshot, Wait};
 
-use crate::acquire::amounts_for;
+use crate::amounts::amounts_for;
 use crate::resolve::{Ask, Resolver};
 use crate::{Acquire, Error, FailureMode, Jitter, LimiterBuilder, Limits, StoreUrl};
 
@@ -48,6 +46,7 @@ impl Limiter {
     /// let Err(AcquireError::Exceeded(denied)) = second else { panic!() };
     /// assert!(denied.retry_after().is_some());
     /// ```
+    #[inline]
     pub fn acquire<'a>(
         &'a self,
         entity_id: &'a str,
@@ -81,7 +80,7 @@ impl Limiter {
         let levels = self.resolve(entity_id, resource, limits.into(), false).await?;
         let amounts = amounts_for(&levels, needed)?;
         let reading = self.0.store.read(&levels).await?;
-        Ok(reading.statuses(&levels, &amounts).map(|status| status.wait).max().unwrap_or(Wait::None))
+        Ok(reading.wait(&levels, &amounts))
     }
 
     /// Usage snapshots, by entity, resource and start of the window.
@@ -120,15 +119,5 @@ impl Limiter {
 
     pub(crate) async fn look_up(&self, ask: Ask) -> Result<Levels, Error> {
         self.0.resolver.look_up(ask, &*self.0.store, self.0.clock.now()).await
-    }
-
-    /// Returns `taken` in the background: for a lease, or a call, that was dropped.
-    pub(crate) fn give_back(&self, levels: Levels, taken: &Amounts) {
-        let amounts: Amounts = taken.iter().map(|amount| -*amount).collect();
-        let store = Arc::clone(&self.0.store);
-        self.0.store.spawn(Box::pin(async move {
-            // Nobody waits for the outcome. If the return is lost, the bucket errs towards under-admission.
-            let _ = store.apply(Change { levels: &levels, amounts: &amounts, acquires: -1 }).await;
-        }));
     }
 }

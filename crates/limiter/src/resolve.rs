@@ -57,6 +57,7 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
+    #[inline]
     pub(crate) fn new(entity_id: &str, resource: &str, limits: Limits, cascade: bool) -> Result<Self, RequestError> {
         Ok(Self { entity_id: EntityId::new(entity_id)?, resource: Resource::new(resource)?, limits, cascade })
     }
@@ -111,6 +112,7 @@ impl Resolver {
 
     /// The levels of a call, if they are known without asking the store: because neither stored limits nor ancestors
     /// matter, or because they were read not long ago.
+    #[inline]
     pub(crate) fn without_store(&self, ask: Ask, clock: &dyn Clock) -> Result<Levels, Ask> {
         match ask.limits {
             Limits::Given(limits) if !ask.cascade => {

@@ -57,10 +57,12 @@ impl Record {
     }
 
     /// Makes the record hold `wanted` as they are given, carrying balances over to changed limits.
+    #[inline]
     pub(crate) fn adopt(&mut self, wanted: &LimitSet, now: Timestamp) -> Result<(), LimitError> {
-        if self.limits.is_same(wanted) {
-            return Ok(());
-        }
+        if self.limits.is_same(wanted) { Ok(()) } else { self.adopt_others(wanted, now) }
+    }
+
+    fn adopt_others(&mut self, wanted: &LimitSet, now: Timestamp) -> Result<(), LimitError> {
         if self.limits == *wanted {
             // Equal sets share one allocation from here on.
             self.limits = wanted.clone();
@@ -91,6 +93,7 @@ impl Record {
 
     /// Appends to `after` the state that each limit of `level` would have once `amounts` are taken. False, with
     /// `after` incomplete, if one of them refuses. The record has adopted the limits.
+    #[inline]
     pub(crate) fn admits(
         &self,
         level: &Level,
@@ -108,10 +111,11 @@ impl Record {
     }
 
     /// Writes the states that [`Record::admits`] found, and counts them.
+    #[inline]
     pub(crate) fn settle(&mut self, level: &Level, amounts: &[Millitokens], acquires: i64, after: &[FullAt]) {
         let same = self.limits.is_same(&level.limits);
-        for (place, ((limit, amount), state)) in level.limits.iter().zip(amounts).zip(after).enumerate() {
-            let i = if same { Some(place) } else { self.index_of(place, limit) };
+        for (place, (amount, state)) in amounts.iter().zip(after).enumerate() {
+            let i = if same { Some(place) } else { self.index_of(place, &level.limits[place]) };
             if let Some(cell) = i.and_then(|i| self.cells.get_mut(i)) {
                 cell.full_at = *state;
                 cell.consumed += *amount;
@@ -130,6 +134,7 @@ impl Record {
     }
 
     /// Whether changes at `now` count in the record's hour.
+    #[inline]
     pub(crate) const fn is_in_hour_of(&self, now: Timestamp) -> bool {
         self.hour == hour_of(now)
     }
@@ -160,6 +165,7 @@ impl Record {
     }
 
     /// Each limit of `level`, what is asked of it, and where its cell is. The record has adopted the limits.
+    #[inline]
     fn asked<'a>(
         &'a self,
         level: &'a Level,
@@ -173,6 +179,8 @@ impl Record {
     }
 
     /// Where `limit` is in this record: most often at the place `hint` that it has in the request.
+    // Apart, to keep the loops tight in which a record mostly holds the very limits that are asked for.
+    #[inline(never)]
     fn index_of(&self, hint: usize, limit: &Limit) -> Option<usize> {
         match self.limits.get(hint) {
             Some(held) if held.name() == limit.name() => Some(hint),

@@ -66,6 +66,7 @@ impl MemoryStore {
         self
     }
 
+    #[inline]
     fn hash(&self, level: &Level) -> u64 {
         key::hash(&self.hasher, &level.entity_id, &level.resource)
     }
@@ -79,6 +80,7 @@ impl MemoryStore {
         self.shards[shard].0.lock()
     }
 
+    #[inline]
     fn try_take(&self, take: Change<'_>) -> Result<Decision, StoreError> {
         match take.levels {
             [level] => self.take_from_one(level, take),
@@ -87,6 +89,7 @@ impl MemoryStore {
     }
 
     /// The common case: one lock, one look-up.
+    #[inline]
     fn take_from_one(&self, level: &Level, take: Change<'_>) -> Result<Decision, StoreError> {
         let now = self.clock.now();
         let hash = self.hash(level);

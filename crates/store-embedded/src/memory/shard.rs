@@ -4,7 +4,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
-use zae_limiter_core::{EntityId, FullAt, Level, Resource, StoreError, StoreErrorKind, Timestamp};
+use zae_limiter_core::{EntityId, FullAt, Level, LimitError, Resource, StoreError, StoreErrorKind, Timestamp};
 
 use super::history::History;
 use super::key::Key;
@@ -65,22 +65,29 @@ impl Table {
         hasher: &RandomState,
     ) -> Result<&mut Bucket, StoreError> {
         let is_it = |bucket: &Bucket| bucket.key.is(&level.entity_id, &level.resource);
-        let entry = self.buckets.entry(hash, is_it, |bucket| bucket.key.hash(hasher));
-        let bucket = entry.or_insert_with(|| {
-            // A new bucket brings the next tidying nearer than a change does: see `tidy`.
-            self.changes_until_tidy = self.changes_until_tidy.saturating_sub(3);
-            Bucket {
-                key: Key::new(&level.entity_id, &level.resource),
-                record: Record::new(&level.limits, now),
+        let bucket = match self.buckets.find_entry(hash, is_it) {
+            Ok(present) => present.into_mut(),
+            Err(absent) => {
+                // A new bucket brings the next tidying nearer than a change does: see `tidy`.
+                self.changes_until_tidy = self.changes_until_tidy.saturating_sub(3);
+                let bucket = Bucket {
+                    key: Key::new(&level.entity_id, &level.resource),
+                    record: Record::new(&level.limits, now),
+                };
+                absent.into_table().insert_unique(hash, bucket, |bucket| bucket.key.hash(hasher)).into_mut()
             }
-        });
-        let bucket = bucket.into_mut();
-        bucket.record.adopt(&level.limits, now).map_err(|error| {
-            let bucket = format!("bucket of {} on {}", level.entity_id, level.resource);
-            StoreError::new(StoreErrorKind::Invalid, format!("{bucket}: {error}")).with_source(error)
-        })?;
-        Ok(bucket)
+        };
+        match bucket.record.adopt(&level.limits, now) {
+            Ok(()) => Ok(bucket),
+            Err(error) => Err(unfit(level, error)),
+        }
     }
+}
+
+#[cold]
+fn unfit(level: &Level, error: LimitError) -> StoreError {
+    let bucket = format!("bucket of {} on {}", level.entity_id, level.resource);
+    StoreError::new(StoreErrorKind::Invalid, format!("{bucket}: {error}")).with_source(error)
 }
 
 impl Shard {
