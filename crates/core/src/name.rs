@@ -60,24 +60,28 @@ fn check_free_text(what: &'static str, name: &str) -> Result<(), NameError> {
     check_unusual_text(what, name)
 }
 
-/// Whether a name is not empty, printable ASCII, and free of `#`, which is what nearly all names are: eight bytes are
-/// looked at together. May be false for others as well.
+/// Whether a name is printable ASCII, free of `#`, and not empty, which is what nearly all names are. May be false for
+/// others as well: this only saves a closer look.
 #[inline]
 fn is_plain(name: &[u8]) -> bool {
-    match name.last_chunk() {
-        Some(last) => name.as_chunks().0.iter().all(are_plain) && are_plain(last),
-        None => !name.is_empty() && name.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'#'),
+    // Eight bytes at a time, and the last ones, which may overlap those before.
+    if let Some(last) = name.last_chunk() {
+        return name.as_chunks().0.iter().all(|bytes| are_plain(u64::from_ne_bytes(*bytes)))
+            && are_plain(u64::from_ne_bytes(*last));
     }
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        return are_plain(u64::from(u32::from_ne_bytes(*first)) << 32 | u64::from(u32::from_ne_bytes(*last)));
+    }
+    !name.is_empty() && name.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'#')
 }
 
 /// The same of eight bytes. In each of them the top bit stays clear, unless the byte, or one below it, is not plain.
 #[inline]
-fn are_plain(bytes: &[u8; 8]) -> bool {
+const fn are_plain(bytes: u64) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let bytes = u64::from_ne_bytes(*bytes);
-    let below_space = bytes.wrapping_sub(ONES * u64::from(b' '));
+    let below_space = bytes.wrapping_sub(ONES * b' ' as u64);
     let above_tilde = bytes.wrapping_add(ONES);
-    let is_hash = (bytes ^ (ONES * u64::from(b'#'))).wrapping_sub(ONES);
+    let is_hash = (bytes ^ (ONES * b'#' as u64)).wrapping_sub(ONES);
     (bytes | below_space | above_tilde | is_hash) & (ONES << 7) == 0
 }
 
@@ -128,7 +132,7 @@ macro_rules! name {
 
         impl $type {
             /// The name, if it is valid.
-            #[inline]
+            #[inline(always)]
             pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
                 let name = name.as_ref();
                 $check(name)?;

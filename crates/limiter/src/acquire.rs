@@ -4,11 +4,9 @@ use std::future::IntoFuture;
 use std::time::Duration;
 
 use smallvec::SmallVec;
-use zae_limiter_core::Answer;
 
-use crate::resolve::Ask;
-use crate::take::{Asked, Options, take};
-use crate::{AcquireError, BucketHandle, Error, FailureMode, Lease, Limiter, Limits};
+use crate::take::Options;
+use crate::{AcquireError, Acquiring, BucketHandle, Error, FailureMode, Lease, Limiter, Limits};
 
 /// A call that takes from the buckets of an entity: `.await` it, or [`wait`](crate::Block::wait) for it.
 ///
@@ -16,39 +14,39 @@ use crate::{AcquireError, BucketHandle, Error, FailureMode, Lease, Limiter, Limi
 #[derive(Debug)]
 #[must_use = "an acquire takes nothing until it is awaited or waited for"]
 pub struct Acquire<'a> {
-    limiter: &'a Limiter,
-    entity_id: &'a str,
-    resource: &'a str,
-    limits: Limits,
+    pub(crate) limiter: &'a Limiter,
+    pub(crate) entity_id: &'a str,
+    pub(crate) resource: &'a str,
+    pub(crate) limits: Limits,
     // More than two amounts are kept apart: a call is moved each time that something is added to it.
-    consume: SmallVec<[(&'a str, u64); 2]>,
-    options: Options,
-    cascade: bool,
+    pub(crate) consume: SmallVec<[(&'a str, u64); 2]>,
+    pub(crate) options: Options,
+    pub(crate) cascade: bool,
 }
 
 impl<'a> Acquire<'a> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(limiter: &'a Limiter, entity_id: &'a str, resource: &'a str, limits: Limits) -> Self {
         let (consume, options) = (SmallVec::new(), Options::default());
         Self { limiter, entity_id, resource, limits, consume, options, cascade: false }
     }
 
     /// Asks `limit` for `tokens`.
-    #[inline]
+    #[inline(always)]
     pub fn consume(mut self, limit: &'a str, tokens: u64) -> Self {
         self.consume.push((limit, tokens));
         self
     }
 
     /// Also takes from every ancestor of the entity, all or nothing.
-    #[inline]
+    #[inline(always)]
     pub const fn cascade(mut self, cascade: bool) -> Self {
         self.cascade = cascade;
         self
     }
 
     /// Behaves so while the store is unavailable, whatever the limiter's default.
-    #[inline]
+    #[inline(always)]
     pub const fn failure_mode(mut self, mode: FailureMode) -> Self {
         self.options.failure_mode = Some(mode);
         self
@@ -56,14 +54,14 @@ impl<'a> Acquire<'a> {
 
     /// Instead of reporting a denial at once, waits for the time to retry, as long as that comes within
     /// `timeout`. A denial that waiting cannot cure in time is reported at once.
-    #[inline]
+    #[inline(always)]
     pub const fn wait_at_most(mut self, timeout: Duration) -> Self {
         self.options.wait_at_most = timeout;
         self
     }
 
     /// Keeps the states that the store found, so that [`Lease::statuses`] can tell of them.
-    #[inline]
+    #[inline(always)]
     pub const fn with_statuses(mut self) -> Self {
         self.options.with_statuses = true;
         self
@@ -88,7 +86,7 @@ impl<'a> Acquire<'a> {
     where
         E: From<AcquireError> + From<Error>,
     {
-        let mut lease = self.take().await?;
+        let mut lease = self.await?;
         match work(&mut lease).await {
             Ok(done) => {
                 lease.commit().await?;
@@ -107,31 +105,14 @@ impl<'a> Acquire<'a> {
         let levels = self.limiter.resolve(self.entity_id, self.resource, self.limits, self.cascade).await?;
         Ok(BucketHandle::new(self.limiter.clone(), levels, self.options))
     }
-
-    fn take(self) -> Answer<'a, Result<Lease, AcquireError>> {
-        let Self { limiter, entity_id, resource, limits, consume, options, cascade } = self;
-        let ask = match Ask::new(entity_id, resource, limits, cascade) {
-            Ok(ask) => ask,
-            Err(error) => return Answer::ready(Err(error.into())),
-        };
-        match limiter.0.resolver.without_store(ask, &*limiter.0.clock) {
-            Ok(levels) => take(Asked::Call(limiter, levels), &consume, options),
-            Err(ask) => Answer::pending(async move {
-                match limiter.look_up(ask).await {
-                    Ok(levels) => take(Asked::Call(limiter, levels), &consume, options).await,
-                    Err(error) => limiter.degraded(error, options),
-                }
-            }),
-        }
-    }
 }
 
 impl<'a> IntoFuture for Acquire<'a> {
     type Output = Result<Lease, AcquireError>;
-    type IntoFuture = Answer<'a, Self::Output>;
+    type IntoFuture = Acquiring<'a>;
 
-    #[inline]
-    fn into_future(self) -> Self::IntoFuture {
-        self.take()
+    #[inline(always)]
+    fn into_future(self) -> Acquiring<'a> {
+        Acquiring::call(self)
     }
 }

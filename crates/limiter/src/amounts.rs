@@ -5,31 +5,24 @@ use zae_limiter_core::{Amounts, Level, LimitSet, Millitokens};
 
 use crate::RequestError;
 
-/// The amounts of `consume` (tokens by limit), laid out for every limit of every level; the first level is the
+/// Appends the amounts of `consume` (tokens by limit), laid out for every limit of every level; the first level is the
 /// entity's own. Each name has to be a limit of that one; ancestors take the amounts of the limits that they have.
-#[inline]
-pub(crate) fn amounts_for(levels: &[Level], consume: &[(&str, u64)]) -> Result<Amounts, RequestError> {
-    let mut amounts = Amounts::new();
-    let Some((own, ancestors)) = levels.split_first() else { return Ok(amounts) };
-    let named = lay_out(&own.limits, consume, &mut amounts);
+#[inline(always)]
+pub(crate) fn lay_out(levels: &[Level], consume: &[(&str, u64)], amounts: &mut Amounts) -> Result<(), RequestError> {
+    let Some((own, ancestors)) = levels.split_first() else { return Ok(()) };
+    let named = lay_out_level(&own.limits, consume, amounts);
     if named != consume.len() || consume.iter().any(|(_, tokens)| *tokens > MAX_TOKENS) {
         check_amounts(&own.limits, consume)?;
     }
     for level in ancestors {
-        if level.limits.is_same(&own.limits) {
-            for i in 0..own.limits.len() {
-                amounts.push(amounts[i]);
-            }
-        } else {
-            lay_out(&level.limits, consume, &mut amounts);
-        }
+        lay_out_level(&level.limits, consume, amounts);
     }
-    Ok(amounts)
+    Ok(())
 }
 
 /// Appends one amount for each of `limits`, and says for how many of them there was one.
-#[inline]
-fn lay_out(limits: &LimitSet, consume: &[(&str, u64)], amounts: &mut Amounts) -> usize {
+#[inline(always)]
+fn lay_out_level(limits: &LimitSet, consume: &[(&str, u64)], amounts: &mut Amounts) -> usize {
     let mut named = 0;
     for (place, limit) in limits.iter().enumerate() {
         match tokens_for(limit.name().as_str(), consume, place) {
@@ -45,7 +38,7 @@ fn lay_out(limits: &LimitSet, consume: &[(&str, u64)], amounts: &mut Amounts) ->
 }
 
 /// What `consume` asks of the limit called `name`: most often at the place `hint` that the limit has in its set.
-#[inline]
+#[inline(always)]
 fn tokens_for(name: &str, consume: &[(&str, u64)], hint: usize) -> Option<u64> {
     match consume.get(hint) {
         Some((named, tokens)) if *named == name => Some(*tokens),
@@ -90,7 +83,9 @@ mod tests {
     }
 
     fn tokens(levels: &[Level], consume: &[(&str, u64)]) -> Vec<i64> {
-        amounts_for(levels, consume).unwrap().iter().map(|amount| amount.whole_tokens()).collect()
+        let mut amounts = Amounts::new();
+        lay_out(levels, consume, &mut amounts).unwrap();
+        amounts.iter().map(|amount| amount.whole_tokens()).collect()
     }
 
     #[test]
@@ -102,20 +97,13 @@ mod tests {
     }
 
     #[test]
-    fn ancestors_with_the_same_limits_take_the_same_amounts() {
-        let mut levels = levels(&["rpm=10/min,tpm=10/min", "rpm=10/min", "rpm=10/min"]);
-        levels[2].limits = levels[0].limits.clone();
-        assert_eq!(tokens(&levels, &[("rpm", 1), ("tpm", 2)]), [1, 2, 1, 1, 2]);
-    }
-
-    #[test]
     fn wrong_amounts_are_told_apart() {
         let levels = levels(&["rpm=10/min,tpm=10/min", "day=10/day"]);
-        let error = |consume: &[(&str, u64)]| amounts_for(&levels, consume).unwrap_err();
+        let error = |consume: &[(&str, u64)]| lay_out(&levels, consume, &mut Amounts::new()).unwrap_err();
         assert!(matches!(error(&[("day", 1)]), RequestError::UnknownLimit { name, .. } if name == "day"));
         assert!(matches!(error(&[("rpm", 1), ("rpm", 1)]), RequestError::RepeatedAmount(name) if name == "rpm"));
         let too_many = MAX_TOKENS + 1;
         assert!(matches!(error(&[("tpm", too_many)]), RequestError::AmountTooLarge(name) if name == "tpm"));
-        assert!(amounts_for(&levels, &[("tpm", MAX_TOKENS)]).is_ok());
+        assert!(lay_out(&levels, &[("tpm", MAX_TOKENS)], &mut Amounts::new()).is_ok());
     }
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 /// sleeps. Do not call it from inside an async task on a store behind a network: it blocks that task's thread.
 pub trait Block: IntoFuture + Sized {
     /// The future's output.
-    #[inline]
+    #[inline(always)]
     fn wait(self) -> Self::Output {
         let mut future = pin!(self.into_future());
         // What is ready at once needs nobody to be woken.

@@ -2,30 +2,32 @@
 
 use std::sync::Arc;
 
-use zae_limiter_core::{Answer, Levels};
+use zae_limiter_core::Levels;
 
-use crate::take::{Asked, Options, take};
-use crate::{AcquireError, Lease, Limiter};
+use crate::take::Options;
+use crate::{Acquiring, Limiter};
 
 /// The resolved buckets of an entity on a resource, made by [`Acquire::prepare`](crate::Acquire::prepare).
 ///
 /// An acquire through it skips the checks of names and the look-up of limits and ancestors, and on the memory
 /// store allocates nothing. Limits that are stored anew later are not seen: prepare again now and then.
 #[derive(Clone, Debug)]
-pub struct BucketHandle(Arc<Prepared>);
+pub struct BucketHandle {
+    pub(crate) buckets: Arc<Prepared>,
+    pub(crate) options: Options,
+}
 
 /// All that the leases of a handle share, so that each of them counts one reference.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) limiter: Limiter,
     pub(crate) levels: Levels,
-    options: Options,
 }
 
 impl BucketHandle {
     pub(crate) fn new(limiter: Limiter, levels: Levels, options: Options) -> Self {
         // A denial keeps the levels.
-        Self(Arc::new(Prepared { limiter, levels: levels.into_shared(), options }))
+        Self { buckets: Arc::new(Prepared { limiter, levels: levels.into_shared() }), options }
     }
 
     /// Takes `consume`, tokens by limit.
@@ -40,7 +42,8 @@ impl BucketHandle {
     /// }
     /// assert!(bucket.acquire(&[("rpm", 1)]).wait().is_err());
     /// ```
-    pub fn acquire(&self, consume: &[(&str, u64)]) -> Answer<'_, Result<Lease, AcquireError>> {
-        take(Asked::Prepared(&self.0), consume, self.0.options)
+    #[inline(always)]
+    pub const fn acquire<'a>(&'a self, consume: &'a [(&'a str, u64)]) -> Acquiring<'a> {
+        Acquiring::handle(self, consume)
     }
 }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use zae_limiter_core::{Amounts, Level, Levels, LimitStatus, Reading};
+use zae_limiter_core::{Level, LimitStatus, Reading};
+
+use crate::take::Take;
 
 /// An acquire was denied: at least one limit did not hold enough, and nothing was taken anywhere.
 ///
@@ -14,24 +16,23 @@ pub struct RateLimitExceeded(Box<Denied>);
 /// Boxed, so that a result of an acquire is not larger than a lease.
 #[derive(Clone, Debug)]
 struct Denied {
-    levels: Levels,
-    amounts: Amounts,
+    take: Take,
     reading: Reading,
 }
 
 impl RateLimitExceeded {
-    pub(crate) fn new(levels: Levels, amounts: Amounts, reading: Reading) -> Self {
-        Self(Box::new(Denied { levels, amounts, reading }))
+    pub(crate) fn new(take: Take, reading: Reading) -> Self {
+        Self(Box::new(Denied { take, reading }))
     }
 
     /// The bucket of the entity that asked.
     pub fn own_level(&self) -> &Level {
-        self.0.levels.own()
+        self.0.take.buckets.levels().own()
     }
 
     /// The status of every limit of every level that was checked.
     pub fn statuses(&self) -> impl Iterator<Item = LimitStatus> + '_ {
-        self.0.reading.statuses(&self.0.levels, &self.0.amounts)
+        self.0.reading.statuses(self.0.take.buckets.levels(), &self.0.take.amounts)
     }
 
     /// Those that are the reason for the denial; never empty.
@@ -52,7 +53,7 @@ impl RateLimitExceeded {
     /// How long until all limits admit the request, if nobody else takes meanwhile; `None` if it asks for more
     /// than a burst and never can be admitted.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.reading.wait(&self.0.levels, &self.0.amounts).duration()
+        self.0.reading.wait(self.0.take.buckets.levels(), &self.0.take.amounts).duration()
     }
 
     /// The same in whole seconds, rounded up, at least 1: the value of an HTTP `Retry-After` field (RFC 9110,

@@ -7,9 +7,9 @@ use zae_limiter_core::amount::MAX_TOKENS;
 use zae_limiter_core::take::limits_of;
 use zae_limiter_core::{Amounts, Answer, Change, Decision, LimitName, LimitStatus, Millitokens, Reading};
 
-use crate::amounts::{amounts_for, unknown_limit};
+use crate::amounts::unknown_limit;
 use crate::limiter::Shared;
-use crate::take::Taken;
+use crate::take::Take;
 use crate::{AcquireError, Error, FailureMode, RateLimitExceeded, RequestError};
 
 /// What an acquire took. [`commit`](Lease::commit) settles it at its true cost; [`rollback`](Lease::rollback), or
@@ -29,9 +29,7 @@ enum State {
 
 #[derive(Debug)]
 struct Active {
-    from: Taken,
-    /// Taken from the store, on every level.
-    taken: Amounts,
+    taken: Take,
     /// Apart, as most leases have nothing to put there and are moved about.
     more: Option<Box<More>>,
 }
@@ -46,17 +44,17 @@ struct More {
 }
 
 impl Active {
-    #[inline]
+    #[inline(always)]
     fn adjustments(&self) -> &[Millitokens] {
         self.more.as_ref().map_or(&[], |more| &more.adjustments)
     }
 }
 
 impl Lease {
-    #[inline]
-    pub(crate) fn active(from: Taken, taken: Amounts, reading: Option<Reading>) -> Self {
+    #[inline(always)]
+    pub(crate) fn active(taken: Take, reading: Option<Reading>) -> Self {
         let more = reading.map(|reading| Box::new(More { reading: Some(reading), ..More::default() }));
-        Self(State::Active(Active { from, taken, more }))
+        Self(State::Active(Active { taken, more }))
     }
 
     pub(crate) fn degraded(error: Error) -> Self {
@@ -80,8 +78,8 @@ impl Lease {
     pub fn consumed(&self) -> BTreeMap<LimitName, i64> {
         let State::Active(active) = &self.0 else { return BTreeMap::new() };
         let adjustments = active.adjustments().iter().copied().chain(std::iter::repeat(Millitokens::ZERO));
-        let net = active.taken.iter().zip(adjustments).map(|(taken, adjustment)| *taken + adjustment);
-        let names = active.from.levels().own().limits.iter().map(|limit| limit.name().clone());
+        let net = active.taken.amounts.iter().zip(adjustments).map(|(taken, adjustment)| *taken + adjustment);
+        let names = active.taken.buckets.levels().own().limits.iter().map(|limit| limit.name().clone());
         names.zip(net.map(Millitokens::whole_tokens)).collect()
     }
 
@@ -91,24 +89,23 @@ impl Lease {
     pub fn statuses(&self) -> Vec<LimitStatus> {
         let State::Active(active) = &self.0 else { return Vec::new() };
         let Some(reading) = active.more.as_ref().and_then(|more| more.reading.as_ref()) else { return Vec::new() };
-        reading.statuses(active.from.levels(), &active.taken).collect()
+        reading.statuses(active.taken.buckets.levels(), &active.taken.amounts).collect()
     }
 
     /// Takes more: all of `amounts` (tokens by limit), or nothing. Counts as part of the same acquire.
     pub async fn consume(&mut self, amounts: &[(&str, u64)]) -> Result<(), AcquireError> {
         let State::Active(active) = &mut self.0 else { return Ok(()) };
-        let levels = active.from.levels();
-        let amounts = amounts_for(levels, amounts)?;
-        let change = Change { levels, amounts: &amounts, acquires: 0 };
-        match active.from.limiter().0.store.take(change).await? {
+        let mut more = Take::from(active.taken.buckets.clone());
+        more.ask_for(amounts)?;
+        match more.buckets.limiter().0.store.take(more.change(0)).await? {
             Decision::Admitted(reading) => {
                 active.more.get_or_insert_default().reading = Some(reading);
-                for (taken, more) in active.taken.iter_mut().zip(amounts) {
+                for (taken, more) in active.taken.amounts.iter_mut().zip(more.amounts) {
                     *taken += more;
                 }
                 Ok(())
             }
-            Decision::Denied(reading) => Err(RateLimitExceeded::new(levels.clone(), amounts, reading).into()),
+            Decision::Denied(reading) => Err(RateLimitExceeded::new(more, reading).into()),
         }
     }
 
@@ -116,7 +113,7 @@ impl Lease {
     /// than the bucket holds leaves it in debt.
     pub fn adjust(&mut self, limit: &str, delta: i64) -> Result<(), RequestError> {
         let State::Active(active) = &mut self.0 else { return Ok(()) };
-        let own = &active.from.levels().own().limits;
+        let own = &active.taken.buckets.levels().own().limits;
         if own.position(limit).is_none() {
             return Err(unknown_limit(own, limit));
         }
@@ -124,8 +121,8 @@ impl Lease {
             return Err(RequestError::AmountTooLarge(limit.to_owned()));
         }
         let adjustments = &mut active.more.get_or_insert_default().adjustments;
-        adjustments.resize(active.taken.len(), Millitokens::ZERO);
-        for ((_, held), adjustment) in limits_of(active.from.levels()).zip(adjustments) {
+        adjustments.resize(active.taken.amounts.len(), Millitokens::ZERO);
+        for ((_, held), adjustment) in limits_of(active.taken.buckets.levels()).zip(adjustments) {
             if held.name().as_str() == limit {
                 *adjustment += Millitokens::from_tokens(delta);
             }
@@ -143,7 +140,7 @@ impl Lease {
     /// Keeps what was taken, with its adjustments. Writes only if there are any.
     ///
     /// The lease ends when the answer is first polled: an answer that is dropped before rolls back.
-    #[inline]
+    #[inline(always)]
     pub fn commit(mut self) -> Answer<'static, Result<(), Error>> {
         match &self.0 {
             State::Active(active) if active.adjustments().iter().any(|amount| !amount.is_zero()) => {
@@ -162,11 +159,11 @@ impl Lease {
     /// Returns everything that was taken; adjustments are dropped.
     pub async fn rollback(mut self) -> Result<(), Error> {
         let State::Active(active) = self.end() else { return Ok(()) };
-        let amounts: Amounts = active.taken.iter().map(|amount| -*amount).collect();
+        let amounts: Amounts = active.taken.amounts.iter().map(|amount| -*amount).collect();
         active.settle(&amounts, -1).await
     }
 
-    #[inline]
+    #[inline(always)]
     fn end(&mut self) -> State {
         std::mem::replace(&mut self.0, State::Ended)
     }
@@ -175,8 +172,8 @@ impl Lease {
 impl Active {
     /// Applies the final amounts. Under [`FailureMode::FailOpen`], a settlement that cannot reach the store is let go.
     async fn settle(&self, amounts: &[Millitokens], acquires: i64) -> Result<(), Error> {
-        let Shared { store, failure_mode, .. } = &*self.from.limiter().0;
-        match store.apply(Change { levels: self.from.levels(), amounts, acquires }).await {
+        let Shared { store, failure_mode, .. } = &*self.taken.buckets.limiter().0;
+        match store.apply(Change { levels: self.taken.buckets.levels(), amounts, acquires }).await {
             Err(error) if error.is_unavailable() && *failure_mode == FailureMode::FailOpen => Ok(()),
             outcome => Ok(outcome?),
         }
@@ -184,17 +181,17 @@ impl Active {
 
     /// Returns what was taken in the background.
     fn give_back(self) {
-        let amounts: Amounts = self.taken.iter().map(|amount| -*amount).collect();
-        let store = Arc::clone(&self.from.limiter().0.store);
+        let amounts: Amounts = self.taken.amounts.iter().map(|amount| -*amount).collect();
+        let store = Arc::clone(&self.taken.buckets.limiter().0.store);
         store.clone().spawn(Box::pin(async move {
             // Nobody waits for the outcome. If the return is lost, the bucket errs towards under-admission.
-            let _ = store.apply(Change { levels: self.from.levels(), amounts: &amounts, acquires: -1 }).await;
+            let _ = store.apply(Change { levels: self.taken.buckets.levels(), amounts: &amounts, acquires: -1 }).await;
         }));
     }
 }
 
 impl Drop for Lease {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let State::Active(active) = self.end() {
             active.give_back();

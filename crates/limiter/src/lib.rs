@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod acquire;
+mod acquiring;
 mod amounts;
 mod block;
 mod bucket_handle;
@@ -24,6 +25,7 @@ mod take;
 pub mod tower;
 
 pub use acquire::Acquire;
+pub use acquiring::Acquiring;
 pub use block::Block;
 pub use bucket_handle::BucketHandle;
 pub use builder::LimiterBuilder;

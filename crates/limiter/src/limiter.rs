@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use zae_limiter_core::{Clock, Levels, LimitName, Store, UsageQuery, UsageSnapshot, Wait};
+use zae_limiter_core::{Amounts, Clock, Levels, LimitName, Store, UsageQuery, UsageSnapshot, Wait};
 
-use crate::amounts::amounts_for;
+use crate::amounts::lay_out;
 use crate::resolve::{Ask, Resolver};
 use crate::{Acquire, Error, FailureMode, Jitter, LimiterBuilder, Limits, StoreUrl};
 
@@ -46,7 +46,7 @@ impl Limiter {
     /// let Err(AcquireError::Exceeded(denied)) = second else { panic!() };
     /// assert!(denied.retry_after().is_some());
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn acquire<'a>(
         &'a self,
         entity_id: &'a str,
@@ -78,7 +78,8 @@ impl Limiter {
         needed: &[(&str, u64)],
     ) -> Result<Wait, Error> {
         let levels = self.resolve(entity_id, resource, limits.into(), false).await?;
-        let amounts = amounts_for(&levels, needed)?;
+        let mut amounts = Amounts::new();
+        lay_out(&levels, needed, &mut amounts)?;
         let reading = self.0.store.read(&levels).await?;
         Ok(reading.wait(&levels, &amounts))
     }

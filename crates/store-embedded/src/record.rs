@@ -93,7 +93,7 @@ impl Record {
 
     /// Appends to `after` the state that each limit of `level` would have once `amounts` are taken. False, with
     /// `after` incomplete, if one of them refuses. The record has adopted the limits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn admits(
         &self,
         level: &Level,
@@ -111,7 +111,7 @@ impl Record {
     }
 
     /// Writes the states that [`Record::admits`] found, and counts them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, level: &Level, amounts: &[Millitokens], acquires: i64, after: &[FullAt]) {
         let same = self.limits.is_same(&level.limits);
         for (place, (amount, state)) in amounts.iter().zip(after).enumerate() {
@@ -165,7 +165,7 @@ impl Record {
     }
 
     /// Each limit of `level`, what is asked of it, and where its cell is. The record has adopted the limits.
-    #[inline]
+    #[inline(always)]
     fn asked<'a>(
         &'a self,
         level: &'a Level,

@@ -56,7 +56,7 @@ impl Table {
     }
 
     /// The bucket of `level`, made if there is none, holding the level's limits.
-    #[inline]
+    #[inline(always)]
     pub(super) fn bucket(
         &mut self,
         hash: u64,
