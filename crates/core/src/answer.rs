@@ -28,6 +28,14 @@ impl<'a, T> Answer<'a, T> {
     pub fn pending(future: impl Future<Output = T> + Send + 'a) -> Self {
         Self(State::Pending(Box::pin(future)))
     }
+
+    /// The value if it is there already; otherwise the answer, which has not been polled.
+    pub fn into_ready(self) -> Result<T, Self> {
+        match self.0 {
+            State::Ready(Some(value)) => Ok(value),
+            state => Err(Self(state)),
+        }
+    }
 }
 
 // The value is never pinned in place: it is moved out once, as a whole.
