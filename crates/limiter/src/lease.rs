@@ -76,6 +76,13 @@ impl Lease {
         active.reading.statuses(&active.levels, &active.taken).collect()
     }
 
+    /// By how much the limit at a place in [`Lease::statuses`] will be charged at the commit; negative returns.
+    #[cfg(feature = "tower")]
+    pub(crate) fn adjustment(&self, place: usize) -> Millitokens {
+        let State::Active(active) = &self.0 else { return Millitokens::ZERO };
+        active.adjustments.get(place).copied().unwrap_or_default()
+    }
+
     /// Takes more: all of `amounts` (tokens by limit), or nothing. Counts as part of the same acquire.
     pub async fn consume(&mut self, amounts: &[(&str, u64)]) -> Result<(), AcquireError> {
         let State::Active(active) = &mut self.0 else { return Ok(()) };

@@ -9,6 +9,7 @@ mod clock;
 mod entities;
 mod error;
 mod exceeded;
+mod exceeded_object;
 mod failure;
 mod jitter;
 mod lease;

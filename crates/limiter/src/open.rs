@@ -136,9 +136,11 @@ impl StoreUrl {
         Self { scheme: Scheme::Sqlite, place: path.to_owned(), options: Vec::new() }
     }
 
-    /// Opens the store, to read the time from `clock`.
+    /// Opens the store, to read the time from `clock`. For a store that is to be wrapped, or shared: a limiter takes it
+    /// with [`LimiterBuilder::build`](crate::LimiterBuilder::build), and opens one by itself with
+    /// [`LimiterBuilder::open`](crate::LimiterBuilder::open).
     #[expect(clippy::unused_async, reason = "a store behind a network is opened by asking it")]
-    pub(crate) async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Error> {
+    pub async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Error> {
         match self.scheme {
             Scheme::Memory => self.open_memory(clock),
             Scheme::Sqlite => self.open_sqlite(clock),
@@ -242,6 +244,7 @@ mod tests {
             ("sqlite:///%ff", "not UTF-8"),
             ("memory:?shards=2", "there is no option \"shards\", only retention_days"),
             ("memory:?retention_days=-1", "retention_days=\"-1\" should be a number of days"),
+            #[cfg(feature = "sqlite")]
             ("sqlite:x?synchronous=maybe", "should be normal, full or off"),
         ] {
             let error = Limiter::open(url).wait().unwrap_err();
