@@ -1,0 +1,187 @@
+//! A store that does what it is told: it counts its calls, and fails, hesitates or answers late by script.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use zae_limiter::core::store::{StoreAnswer, Task};
+use zae_limiter::core::{Answer, Change, Decision, EntityConfig, Level, Reading};
+use zae_limiter::{
+    Entity, EntityId, LimitScope, LimitSet, MemoryStore, Millitokens, Resource, Store, StoreError, StoreErrorKind,
+    UsageQuery, UsageSnapshot,
+};
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is answered at once.
+    Answered,
+    /// It fails, and changes nothing.
+    Fails(StoreErrorKind),
+    /// It is pending once before the store is asked.
+    Hesitates,
+    /// It is pending once after the store has done what it was asked. A take that is dropped by then is returned, as
+    /// the contract of a store demands.
+    AnsweredLate,
+}
+
+type Script = Box<dyn FnMut(&'static str) -> Fate + Send>;
+
+pub(crate) struct ScriptedStore {
+    inner: Arc<MemoryStore>,
+    calls: Mutex<Vec<&'static str>>,
+    script: Mutex<Script>,
+}
+
+impl fmt::Debug for ScriptedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScriptedStore")
+    }
+}
+
+/// Pending once, and woken at once.
+async fn one_poll() {
+    let mut polled = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut polled, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+impl ScriptedStore {
+    pub(crate) fn new(inner: MemoryStore) -> Self {
+        Self { inner: Arc::new(inner), calls: Mutex::default(), script: Mutex::new(Box::new(|_| Fate::Answered)) }
+    }
+
+    /// From here on, `script` decides on each call by the name of its method.
+    pub(crate) fn script(&self, script: impl FnMut(&'static str) -> Fate + Send + 'static) {
+        *self.script.lock().unwrap() = Box::new(script);
+    }
+
+    /// From here on, all calls of `method` have one fate, the others are answered.
+    pub(crate) fn script_for(&self, method: &'static str, fate: Fate) {
+        self.script(move |called| if called == method { fate } else { Fate::Answered });
+    }
+
+    /// How often `method` was called.
+    pub(crate) fn calls(&self, method: &str) -> usize {
+        self.calls.lock().unwrap().iter().filter(|called| **called == method).count()
+    }
+
+    /// The methods called since the last time this was asked.
+    pub(crate) fn calls_since(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+
+    fn answer<'a, T: Send + 'a>(
+        &'a self,
+        method: &'static str,
+        ask: impl FnOnce(&'a MemoryStore) -> StoreAnswer<'a, T> + Send + 'a,
+        undo: impl FnOnce(&T) + Send + 'a,
+    ) -> StoreAnswer<'a, T> {
+        self.calls.lock().unwrap().push(method);
+        let fate = (self.script.lock().unwrap())(method);
+        match fate {
+            Fate::Answered => ask(&self.inner),
+            Fate::Fails(kind) => Answer::ready(Err(StoreError::new(kind, format!("{method} was told to fail")))),
+            Fate::Hesitates => Answer::pending(async move {
+                one_poll().await;
+                ask(&self.inner).await
+            }),
+            Fate::AnsweredLate => Answer::pending(async move {
+                let mut late = Late { answer: Some(ask(&self.inner).await), undo: Some(undo) };
+                one_poll().await;
+                late.undo = None;
+                late.answer.take().expect("only taken here")
+            }),
+        }
+    }
+}
+
+/// An answer on its way. If it does not arrive, what it tells of is undone.
+struct Late<T, U: FnOnce(&T)> {
+    answer: Option<Result<T, StoreError>>,
+    undo: Option<U>,
+}
+
+impl<T, U: FnOnce(&T)> Drop for Late<T, U> {
+    fn drop(&mut self) {
+        if let (Some(Ok(answer)), Some(undo)) = (&self.answer, self.undo.take()) {
+            undo(answer);
+        }
+    }
+}
+
+impl Store for ScriptedStore {
+    fn take<'a>(&'a self, take: Change<'a>) -> StoreAnswer<'a, Decision> {
+        let undo = move |decision: &Decision| {
+            if let Decision::Admitted(_) = decision {
+                let amounts: Vec<Millitokens> = take.amounts.iter().map(|amount| -*amount).collect();
+                let back = Change { amounts: &amounts, acquires: -take.acquires, ..take };
+                self.inner.apply(back).into_ready().expect("memory is ready").unwrap();
+            }
+        };
+        self.answer("take", move |store| store.take(take), undo)
+    }
+
+    fn apply<'a>(&'a self, change: Change<'a>) -> StoreAnswer<'a, ()> {
+        self.answer("apply", move |store| store.apply(change), |()| ())
+    }
+
+    fn read<'a>(&'a self, levels: &'a [Level]) -> StoreAnswer<'a, Reading> {
+        self.answer("read", move |store| store.read(levels), |_| ())
+    }
+
+    fn config<'a>(&'a self, entity: &'a EntityId, resource: &'a Resource) -> StoreAnswer<'a, EntityConfig> {
+        self.answer("config", move |store| store.config(entity, resource), |_| ())
+    }
+
+    fn create_entity<'a>(&'a self, entity: &'a Entity) -> StoreAnswer<'a, ()> {
+        self.answer("create_entity", move |store| store.create_entity(entity), |()| ())
+    }
+
+    fn entity<'a>(&'a self, id: &'a EntityId) -> StoreAnswer<'a, Option<Entity>> {
+        self.answer("entity", move |store| store.entity(id), |_| ())
+    }
+
+    fn delete_entity<'a>(&'a self, id: &'a EntityId) -> StoreAnswer<'a, ()> {
+        self.answer("delete_entity", move |store| store.delete_entity(id), |()| ())
+    }
+
+    fn entities(&self) -> StoreAnswer<'_, Vec<Entity>> {
+        self.answer("entities", MemoryStore::entities, |_| ())
+    }
+
+    fn children<'a>(&'a self, parent: &'a EntityId) -> StoreAnswer<'a, Vec<Entity>> {
+        self.answer("children", move |store| store.children(parent), |_| ())
+    }
+
+    fn put_limits<'a>(&'a self, scope: &'a LimitScope, limits: &'a LimitSet) -> StoreAnswer<'a, ()> {
+        self.answer("put_limits", move |store| store.put_limits(scope, limits), |()| ())
+    }
+
+    fn limits<'a>(&'a self, scope: &'a LimitScope) -> StoreAnswer<'a, Option<LimitSet>> {
+        self.answer("limits", move |store| store.limits(scope), |_| ())
+    }
+
+    fn delete_limits<'a>(&'a self, scope: &'a LimitScope) -> StoreAnswer<'a, ()> {
+        self.answer("delete_limits", move |store| store.delete_limits(scope), |()| ())
+    }
+
+    fn buckets<'a>(&'a self, resource: &'a Resource) -> StoreAnswer<'a, (Vec<Level>, Reading)> {
+        self.answer("buckets", move |store| store.buckets(resource), |_| ())
+    }
+
+    fn usage<'a>(&'a self, query: &'a UsageQuery) -> StoreAnswer<'a, Vec<UsageSnapshot>> {
+        self.answer("usage", move |store| store.usage(query), |_| ())
+    }
+
+    fn spawn(&self, task: Task) {
+        self.inner.spawn(task);
+    }
+}
