@@ -12,7 +12,8 @@ use zae_limiter::{
     UsageQuery, UsageSnapshot,
 };
 
-/// What becomes of a call.
+/// What becomes of a call. Dropped while it is pending, it does what the contract of a store demands: a take is
+/// returned, an apply is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It is answered at once.
@@ -21,8 +22,7 @@ pub(crate) enum Fate {
     Fails(StoreErrorKind),
     /// It is pending once before the store is asked.
     Hesitates,
-    /// It is pending once after the store has done what it was asked. A take that is dropped by then is returned, as
-    /// the contract of a store demands.
+    /// It is pending once after the store has done what it was asked.
     AnsweredLate,
 }
 
@@ -82,7 +82,7 @@ impl ScriptedStore {
         &'a self,
         method: &'static str,
         ask: impl FnOnce(&'a MemoryStore) -> StoreAnswer<'a, T> + Send + 'a,
-        undo: impl FnOnce(&T) + Send + 'a,
+        when_dropped: WhenDropped<'a, T>,
     ) -> StoreAnswer<'a, T> {
         self.calls.lock().unwrap().push(method);
         let fate = (self.script.lock().unwrap())(method);
@@ -90,28 +90,56 @@ impl ScriptedStore {
             Fate::Answered => ask(&self.inner),
             Fate::Fails(kind) => Answer::ready(Err(StoreError::new(kind, format!("{method} was told to fail")))),
             Fate::Hesitates => Answer::pending(async move {
+                let ask = || ask(&self.inner).into_ready().expect("memory is ready");
+                let carried_out = matches!(when_dropped, WhenDropped::CarryOut);
+                let mut question = Question { ask: Some(ask), carried_out };
                 one_poll().await;
-                ask(&self.inner).await
+                question.ask.take().expect("only taken here")()
             }),
             Fate::AnsweredLate => Answer::pending(async move {
-                let mut late = Late { answer: Some(ask(&self.inner).await), undo: Some(undo) };
+                let answer = ask(&self.inner).into_ready().expect("memory is ready");
+                let mut late = Late { answer: Some(answer), when_dropped };
                 one_poll().await;
-                late.undo = None;
                 late.answer.take().expect("only taken here")
             }),
         }
     }
 }
 
-/// An answer on its way. If it does not arrive, what it tells of is undone.
-struct Late<T, U: FnOnce(&T)> {
-    answer: Option<Result<T, StoreError>>,
-    undo: Option<U>,
+/// What becomes of a call whose answer is dropped.
+enum WhenDropped<'a, T> {
+    /// Nothing: it may be carried out or not.
+    Nothing,
+    /// It is carried out all the same.
+    CarryOut,
+    /// What it did is undone.
+    Undo(Box<dyn FnOnce(&T) + Send + 'a>),
 }
 
-impl<T, U: FnOnce(&T)> Drop for Late<T, U> {
+/// A question on its way.
+struct Question<T, A: FnOnce() -> T> {
+    ask: Option<A>,
+    carried_out: bool,
+}
+
+impl<T, A: FnOnce() -> T> Drop for Question<T, A> {
     fn drop(&mut self) {
-        if let (Some(Ok(answer)), Some(undo)) = (&self.answer, self.undo.take()) {
+        if let Some(ask) = self.ask.take().filter(|_| self.carried_out) {
+            ask();
+        }
+    }
+}
+
+/// An answer on its way.
+struct Late<'a, T> {
+    answer: Option<Result<T, StoreError>>,
+    when_dropped: WhenDropped<'a, T>,
+}
+
+impl<T> Drop for Late<'_, T> {
+    fn drop(&mut self) {
+        let when_dropped = std::mem::replace(&mut self.when_dropped, WhenDropped::Nothing);
+        if let (Some(Ok(answer)), WhenDropped::Undo(undo)) = (&self.answer, when_dropped) {
             undo(answer);
         }
     }
@@ -126,59 +154,59 @@ impl Store for ScriptedStore {
                 self.inner.apply(back).into_ready().expect("memory is ready").unwrap();
             }
         };
-        self.answer("take", move |store| store.take(take), undo)
+        self.answer("take", move |store| store.take(take), WhenDropped::Undo(Box::new(undo)))
     }
 
     fn apply<'a>(&'a self, change: Change<'a>) -> StoreAnswer<'a, ()> {
-        self.answer("apply", move |store| store.apply(change), |()| ())
+        self.answer("apply", move |store| store.apply(change), WhenDropped::CarryOut)
     }
 
     fn read<'a>(&'a self, levels: &'a [Level]) -> StoreAnswer<'a, Reading> {
-        self.answer("read", move |store| store.read(levels), |_| ())
+        self.answer("read", move |store| store.read(levels), WhenDropped::Nothing)
     }
 
     fn config<'a>(&'a self, entity: &'a EntityId, resource: &'a Resource) -> StoreAnswer<'a, EntityConfig> {
-        self.answer("config", move |store| store.config(entity, resource), |_| ())
+        self.answer("config", move |store| store.config(entity, resource), WhenDropped::Nothing)
     }
 
     fn create_entity<'a>(&'a self, entity: &'a Entity) -> StoreAnswer<'a, ()> {
-        self.answer("create_entity", move |store| store.create_entity(entity), |()| ())
+        self.answer("create_entity", move |store| store.create_entity(entity), WhenDropped::Nothing)
     }
 
     fn entity<'a>(&'a self, id: &'a EntityId) -> StoreAnswer<'a, Option<Entity>> {
-        self.answer("entity", move |store| store.entity(id), |_| ())
+        self.answer("entity", move |store| store.entity(id), WhenDropped::Nothing)
     }
 
     fn delete_entity<'a>(&'a self, id: &'a EntityId) -> StoreAnswer<'a, ()> {
-        self.answer("delete_entity", move |store| store.delete_entity(id), |()| ())
+        self.answer("delete_entity", move |store| store.delete_entity(id), WhenDropped::Nothing)
     }
 
     fn entities(&self) -> StoreAnswer<'_, Vec<Entity>> {
-        self.answer("entities", MemoryStore::entities, |_| ())
+        self.answer("entities", MemoryStore::entities, WhenDropped::Nothing)
     }
 
     fn children<'a>(&'a self, parent: &'a EntityId) -> StoreAnswer<'a, Vec<Entity>> {
-        self.answer("children", move |store| store.children(parent), |_| ())
+        self.answer("children", move |store| store.children(parent), WhenDropped::Nothing)
     }
 
     fn put_limits<'a>(&'a self, scope: &'a LimitScope, limits: &'a LimitSet) -> StoreAnswer<'a, ()> {
-        self.answer("put_limits", move |store| store.put_limits(scope, limits), |()| ())
+        self.answer("put_limits", move |store| store.put_limits(scope, limits), WhenDropped::Nothing)
     }
 
     fn limits<'a>(&'a self, scope: &'a LimitScope) -> StoreAnswer<'a, Option<LimitSet>> {
-        self.answer("limits", move |store| store.limits(scope), |_| ())
+        self.answer("limits", move |store| store.limits(scope), WhenDropped::Nothing)
     }
 
     fn delete_limits<'a>(&'a self, scope: &'a LimitScope) -> StoreAnswer<'a, ()> {
-        self.answer("delete_limits", move |store| store.delete_limits(scope), |()| ())
+        self.answer("delete_limits", move |store| store.delete_limits(scope), WhenDropped::Nothing)
     }
 
     fn buckets<'a>(&'a self, resource: &'a Resource) -> StoreAnswer<'a, (Vec<Level>, Reading)> {
-        self.answer("buckets", move |store| store.buckets(resource), |_| ())
+        self.answer("buckets", move |store| store.buckets(resource), WhenDropped::Nothing)
     }
 
     fn usage<'a>(&'a self, query: &'a UsageQuery) -> StoreAnswer<'a, Vec<UsageSnapshot>> {
-        self.answer("usage", move |store| store.usage(query), |_| ())
+        self.answer("usage", move |store| store.usage(query), WhenDropped::Nothing)
     }
 
     fn spawn(&self, task: Task) {
