@@ -29,7 +29,7 @@ pub struct ResourceCapacity {
     pub limit_name: LimitName,
     /// The sum of the capacities, in tokens.
     pub total_capacity: u64,
-    /// The sum of what the buckets hold, in tokens.
+    /// The sum of what the buckets hold, in tokens; saturates in debts beyond all measure.
     pub total_available: i64,
     /// (capacity − available) / capacity over the sums, in per cent; 0 if there is no bucket.
     pub utilization_pct: f64,
@@ -68,7 +68,7 @@ impl Limiter {
             entities.retain(|entity| !children.contains(&entity.entity_id));
         }
         let total_capacity = entities.iter().map(|entity| entity.capacity).sum();
-        let total_available = entities.iter().map(|entity| entity.available).sum();
+        let total_available = entities.iter().map(|entity| entity.available).fold(0, i64::saturating_add);
         let utilization_pct = utilization_pct(total_capacity, total_available);
         Ok(ResourceCapacity { resource, limit_name, total_capacity, total_available, utilization_pct, entities })
     }

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use zae_limiter_core::StoreError;
+
 /// What an acquire does when the store is unavailable. Invalid calls, denied permissions and missing tables are
 /// errors in either mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -11,6 +13,13 @@ pub enum FailureMode {
     FailClosed,
     /// Let the call through with a lease that is marked [degraded](crate::Lease::is_degraded) and records nothing.
     FailOpen,
+}
+
+impl FailureMode {
+    /// Whether what met `error` goes on as if it had succeeded.
+    pub(crate) fn lets_through(self, error: &StoreError) -> bool {
+        self == Self::FailOpen && error.is_unavailable()
+    }
 }
 
 /// A string that is not the name of a failure mode.

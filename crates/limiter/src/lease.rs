@@ -8,7 +8,7 @@ use zae_limiter_core::{
     Amounts, Answer, Change, Decision, Levels, LimitName, LimitStatus, Millitokens, Reading,
 };
 
-use crate::acquire::{amounts_for, unknown_limit};
+use crate::acquire::{Options, amounts_for, unknown_limit};
 use crate::{AcquireError, Error, FailureMode, Limiter, RateLimitExceeded, RequestError};
 
 /// What an acquire took. [`commit`](Lease::commit) settles it at its true cost; [`rollback`](Lease::rollback), or
@@ -36,11 +36,20 @@ struct Active {
     adjustments: Vec<Millitokens>,
     /// The states after the last take.
     reading: Reading,
+    /// What the call chose for while the store is unavailable.
+    failure_mode: FailureMode,
 }
 
 impl Lease {
-    pub(crate) fn active(limiter: Limiter, levels: Levels, taken: Amounts, reading: Reading) -> Self {
-        Self(State::Active(Active { limiter, levels, taken, adjustments: Vec::new(), reading }))
+    pub(crate) fn active(
+        limiter: Limiter,
+        levels: Levels,
+        taken: Amounts,
+        reading: Reading,
+        options: Options,
+    ) -> Self {
+        let failure_mode = limiter.mode_of(options);
+        Self(State::Active(Active { limiter, levels, taken, adjustments: Vec::new(), reading, failure_mode }))
     }
 
     pub(crate) const fn degraded(error: Error) -> Self {
@@ -84,11 +93,18 @@ impl Lease {
     }
 
     /// Takes more: all of `amounts` (tokens by limit), or nothing. Counts as part of the same acquire.
+    ///
+    /// A denial is [`AcquireError::Exceeded`] and leaves the lease as it was. While the store is unavailable, a lease of
+    /// a call that fails open admits this without recording it.
     pub async fn consume(&mut self, amounts: &[(&str, u64)]) -> Result<(), AcquireError> {
         let State::Active(active) = &mut self.0 else { return Ok(()) };
         let amounts = amounts_for(&active.levels, amounts)?;
         let change = Change { levels: &active.levels, amounts: &amounts, acquires: 0 };
-        match active.limiter.0.store.take(change).await? {
+        let decision = match active.limiter.0.store.take(change).await {
+            Err(error) if active.failure_mode.lets_through(&error) => return Ok(()),
+            decision => decision?,
+        };
+        match decision {
             Decision::Admitted(reading) => {
                 active.reading = reading;
                 for (taken, more) in active.taken.iter_mut().zip(amounts) {
@@ -136,7 +152,7 @@ impl Lease {
             State::Active(active) if active.adjustments.iter().any(|amount| !amount.is_zero()) => {
                 Answer::pending(async move {
                     let State::Active(active) = self.end() else { return Ok(()) };
-                    active.limiter.settle(&active.levels, &active.adjustments, 0).await
+                    active.settle(&active.adjustments, 0).await
                 })
             }
             _ => {
@@ -150,7 +166,7 @@ impl Lease {
     pub async fn rollback(mut self) -> Result<(), Error> {
         let State::Active(active) = self.end() else { return Ok(()) };
         let amounts: Amounts = active.taken.iter().map(|amount| -*amount).collect();
-        active.limiter.settle(&active.levels, &amounts, -1).await
+        active.settle(&amounts, -1).await
     }
 
     fn end(&mut self) -> State {
@@ -158,12 +174,11 @@ impl Lease {
     }
 }
 
-impl Limiter {
-    /// Applies the final amounts of a lease. Under [`FailureMode::FailOpen`], a settlement that cannot reach the store
-    /// is let go.
-    async fn settle(&self, levels: &Levels, amounts: &[Millitokens], acquires: i64) -> Result<(), Error> {
-        match self.0.store.apply(Change { levels, amounts, acquires }).await {
-            Err(error) if error.is_unavailable() && self.0.failure_mode == FailureMode::FailOpen => Ok(()),
+impl Active {
+    /// Applies the final amounts. Of a call that fails open, a settlement that cannot reach the store is let go.
+    async fn settle(&self, amounts: &[Millitokens], acquires: i64) -> Result<(), Error> {
+        match self.limiter.0.store.apply(Change { levels: &self.levels, amounts, acquires }).await {
+            Err(error) if self.failure_mode.lets_through(&error) => Ok(()),
             outcome => Ok(outcome?),
         }
     }

@@ -8,7 +8,7 @@ use zae_limiter_core::{
 };
 
 use crate::acquire::amounts_for;
-use crate::resolve::{Ask, Resolver};
+use crate::resolve::{Ask, Known, Resolver};
 use crate::{Acquire, Error, FailureMode, Jitter, LimiterBuilder, Limits, StoreUrl};
 
 /// Takes from token buckets in a store. Cheap to clone; clones share everything.
@@ -113,8 +113,9 @@ impl Limiter {
     ) -> Result<Levels, Error> {
         let ask = Ask::new(entity_id, resource, limits, cascade)?;
         match self.0.resolver.without_store(ask, &*self.0.clock) {
-            Ok(levels) => Ok(levels),
-            Err(ask) => self.look_up(ask).await,
+            Known::Levels(levels) => Ok(levels),
+            Known::NoLimits(error) => Err(error.into()),
+            Known::Unknown(ask) => self.look_up(ask).await,
         }
     }
 

@@ -101,7 +101,7 @@ fn that_there_are_none_is_remembered_too() {
     let setup = setup();
     for _ in 0..3 {
         assert!(is_no_limits(&setup.limiter.acquire("a", "r", Limits::Stored).wait().unwrap_err()));
-        setup.limiter.acquire("b", "r", Limits::StoredElse(limits("rpm=5/min"))).wait().unwrap();
+        assert_eq!(setup.left("b", Limits::StoredElse(limits("rpm=5/min")), "rpm"), 5);
     }
     assert_eq!(setup.store.calls("config"), 2);
     elsewhere(&setup).set_limits(&LimitScope::System, &limits("rpm=20/min")).wait().unwrap();
