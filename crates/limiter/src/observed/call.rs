@@ -105,9 +105,9 @@ impl<'a> Call<'a> {
             }
             // The call begins when this is first polled, and not at all if it never is.
             Err(pending) => Answer::pending(async move {
-                let mut running = Running { call: self, start: Instant::now(), ended: false };
+                let mut running = Running::new(self);
                 #[cfg(feature = "tracing")]
-                let pending = tracing::Instrument::instrument(pending, events::span(self));
+                let pending = tracing::Instrument::instrument(pending, running.span.clone());
                 let answer = pending.await;
                 running.end(outcome(&answer, done));
                 answer
@@ -135,11 +135,25 @@ struct Running<'a> {
     call: Call<'a>,
     start: Instant,
     ended: bool,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
 }
 
-impl Running<'_> {
+impl<'a> Running<'a> {
+    fn new(call: Call<'a>) -> Self {
+        Self {
+            call,
+            start: Instant::now(),
+            ended: false,
+            #[cfg(feature = "tracing")]
+            span: events::span(call),
+        }
+    }
+
     fn end(&mut self, outcome: Outcome<'_>) {
         self.ended = true;
+        #[cfg(feature = "tracing")]
+        let _entered = self.span.enter();
         self.call.report(outcome, self.start.elapsed());
     }
 }

@@ -1,6 +1,7 @@
 //! How much of a resource is left, over all entities.
 
-use zae_limiter::Block;
+use zae_limiter::core::{Change, Level};
+use zae_limiter::{Block, Millitokens, Store};
 
 use crate::setup::{limits, setup};
 
@@ -64,11 +65,10 @@ fn an_unused_resource_is_empty() {
 fn boundless_debts_do_not_overflow() {
     let (setup, tpm) = (setup(), limits("tpm=1000000M/s"));
     for i in 0..1_100 {
-        let mut lease = setup.take(&format!("e{i}"), &tpm, "tpm", 0);
-        for _ in 0..9_300 {
-            lease.adjust("tpm", 1_000_000_000_000).unwrap();
-        }
-        lease.commit().wait().unwrap();
+        let entity_id = format!("e{i}").parse().unwrap();
+        let level = Level { entity_id, resource: "r".parse().unwrap(), limits: tpm.clone() };
+        let (levels, amounts) = (&[level], &[Millitokens::new(i64::MAX)]);
+        setup.store.apply(Change { levels, amounts, acquires: 0 }).wait().unwrap();
     }
     let capacity = setup.limiter.resource_capacity("r", "tpm", false).wait().unwrap();
     assert_eq!(capacity.total_available, i64::MIN);

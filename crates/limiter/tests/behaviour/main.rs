@@ -3,6 +3,8 @@
 #![cfg(feature = "memory")]
 
 mod availability;
+#[cfg(feature = "tower")]
+mod axum_router;
 mod blocking;
 mod cancellation;
 mod capacity;
@@ -10,8 +12,12 @@ mod cascade;
 mod entities;
 mod failure;
 mod leases;
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+mod observed;
 mod requests;
 mod scripted;
 mod setup;
 mod stored_limits;
+#[cfg(feature = "tower")]
+mod tower_layer;
 mod waiting;
