@@ -8,7 +8,9 @@ use zae_limiter_core::amount::MAX_TOKENS;
 use zae_limiter_core::{Amounts, Answer, Change, Decision, Levels, Millitokens};
 
 use crate::resolve::{Ask, Known};
-use crate::{AcquireError, BucketHandle, Error, FailureMode, Lease, Limiter, Limits, RateLimitExceeded, RequestError};
+use crate::{
+    AcquireError, BucketHandle, Error, FailureMode, Lease, Limiter, Limits, RateLimitExceeded, RequestError,
+};
 
 /// The longest random delay that is added to a wait.
 const MOST_JITTER: Duration = Duration::from_millis(50);
@@ -227,7 +229,7 @@ async fn take_until_deadline(
         let deadline = *give_up_at.get_or_insert(now.after(options.wait_at_most));
         match denied.retry_after() {
             Some(wait) if wait <= deadline.since(now) && !options.wait_at_most.is_zero() => {
-                let spare = deadline.since(now) - wait;
+                let spare = deadline.since(now).saturating_sub(wait);
                 let jitter = limiter.0.jitter.up_to(MOST_JITTER.min(wait / 8).min(spare));
                 limiter.0.clock.sleep(wait + jitter).await;
             }
@@ -241,7 +243,9 @@ impl Limiter {
     /// What an acquire returns that `error` kept from being decided.
     pub(crate) fn degraded(&self, error: Error, options: Options) -> Result<Lease, AcquireError> {
         match error {
-            Error::Store(failed) if self.mode_of(options).lets_through(&failed) => Ok(Lease::degraded(failed.into())),
+            Error::Store(failed) if self.mode_of(options).lets_through(&failed) => {
+                Ok(Lease::degraded(failed.into()))
+            }
             error => Err(error.into()),
         }
     }

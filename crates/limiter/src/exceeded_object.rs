@@ -66,7 +66,8 @@ impl<'a> From<&'a LimitStatus> for StatusObject<'a> {
     }
 }
 
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 mod tests {
     use std::sync::Arc;
 
@@ -119,8 +120,9 @@ mod tests {
     #[test]
     fn keys_come_in_a_stable_order() {
         let text = serde_json::to_string(&denied("tpm=100/min", &[("tpm", 11)])).unwrap();
-        let places = ["\"error\"", "\"message\"", "\"retry_after_seconds\"", "\"retry_after_ms\"", "\"limits\""]
-            .map(|key| text.find(key).unwrap());
+        let places =
+            ["\"error\"", "\"message\"", "\"retry_after_seconds\"", "\"retry_after_ms\"", "\"limits\""]
+                .map(|key| text.find(key).unwrap());
         assert!(places.is_sorted(), "{text}");
     }
 }

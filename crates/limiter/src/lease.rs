@@ -13,6 +13,19 @@ use crate::{AcquireError, Error, FailureMode, Limiter, RateLimitExceeded, Reques
 
 /// What an acquire took. [`commit`](Lease::commit) settles it at its true cost; [`rollback`](Lease::rollback), or
 /// dropping it, returns everything.
+///
+/// ```
+/// # use zae_limiter::{Block, Limiter, LimitSet};
+/// # let limiter = Limiter::open("memory:").wait().unwrap();
+/// # let limits: LimitSet = "rpm=10/h, tpm=1k/h".parse().unwrap();
+/// // 500 tokens are an estimate.
+/// let mut lease = limiter.acquire("key-1", "gpt-4", &limits).consume("rpm", 1).consume("tpm", 500).wait().unwrap();
+/// lease.consume(&[("tpm", 200)]).wait().unwrap(); // more are needed, if there are as many
+/// lease.adjust("tpm", -80).unwrap(); // the true cost
+/// assert_eq!(lease.consumed()["tpm"], 620);
+/// lease.commit().wait().unwrap();
+/// assert_eq!(limiter.available("key-1", "gpt-4", &limits).wait().unwrap()["tpm"], 380);
+/// ```
 #[derive(Debug)]
 #[must_use = "a lease that is dropped rolls back"]
 pub struct Lease(State);
@@ -69,7 +82,7 @@ impl Lease {
         }
     }
 
-    /// Net consumption so far in tokens, by limit of the entity that asked. Empty if degraded.
+    /// Net consumption so far in tokens, adjustments included, by limit of the entity that asked. Empty if degraded.
     pub fn consumed(&self) -> BTreeMap<LimitName, i64> {
         let State::Active(active) = &self.0 else { return BTreeMap::new() };
         let adjustment = |i: usize| active.adjustments.get(i).copied().unwrap_or_default();
@@ -119,7 +132,8 @@ impl Lease {
     }
 
     /// Corrects the consumption of `limit` by `delta` tokens, on every level, when the lease is committed. More
-    /// than the bucket holds leaves it in debt.
+    /// than the bucket holds leaves it in debt. Never fails for lack of tokens, only if `limit` is none of the
+    /// entity's own limits, or `delta` is beyond ±10¹².
     pub fn adjust(&mut self, limit: &str, delta: i64) -> Result<(), RequestError> {
         let State::Active(active) = &mut self.0 else { return Ok(()) };
         if active.levels.own().limits.position(limit).is_none() {
@@ -137,8 +151,8 @@ impl Lease {
         Ok(())
     }
 
-    /// Gives back `tokens` of `limit`, on every level, when the lease is committed. A bucket is never lifted above
-    /// its burst.
+    /// Gives back `tokens` of `limit`, on every level, when the lease is committed: [`adjust`](Lease::adjust) by
+    /// `-tokens`. A bucket is never lifted above its burst.
     pub fn release(&mut self, limit: &str, tokens: u64) -> Result<(), RequestError> {
         let delta = i64::try_from(tokens).map_err(|_| RequestError::AmountTooLarge(limit.to_owned()))?;
         self.adjust(limit, -delta)

@@ -68,7 +68,6 @@ impl<S> Observed<S> {
     }
 }
 
-
 impl<S: Store> Store for Observed<S> {
     fn take<'a>(&'a self, take: Change<'a>) -> StoreAnswer<'a, Decision> {
         Call::on_levels("take", take.levels).observe_take(|| self.store.take(take))
@@ -123,7 +122,8 @@ impl<S: Store> Store for Observed<S> {
     }
 
     fn usage<'a>(&'a self, query: &'a UsageQuery) -> StoreAnswer<'a, Vec<UsageSnapshot>> {
-        Call::on("usage", query.entity_id.as_ref(), query.resource.as_ref()).observe(|| self.store.usage(query))
+        Call::on("usage", query.entity_id.as_ref(), query.resource.as_ref())
+            .observe(|| self.store.usage(query))
     }
 
     fn spawn(&self, task: Task) {

@@ -17,7 +17,17 @@ use crate::{Error, RequestError};
 /// Plans that are remembered at most.
 const CACHED_PLANS: usize = 100_000;
 
-/// Where the limits of a call come from.
+/// Where the limits of a call come from. A [`LimitSet`] converts into [`Limits::Given`].
+///
+/// ```
+/// use zae_limiter::{Block, LimitScope, LimitSet, Limiter, Limits};
+/// # let limiter = Limiter::open("memory:").wait().unwrap();
+/// limiter.set_limits(&LimitScope::System, &"rpm=60/min".parse().unwrap()).wait().unwrap();
+/// let limits: LimitSet = "rpm=10/min".parse().unwrap();
+/// let left = |limits: Limits| limiter.available("key-1", "gpt-4", limits).wait().unwrap()["rpm"];
+/// assert_eq!(left(Limits::from(&limits)), 10);
+/// assert_eq!(left(Limits::StoredElse(limits)), 60);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Limits {
     /// These, for the entity. An ancestor uses limits stored for itself, else these.
@@ -60,7 +70,12 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    pub(crate) fn new(entity_id: &str, resource: &str, limits: Limits, cascade: bool) -> Result<Self, RequestError> {
+    pub(crate) fn new(
+        entity_id: &str,
+        resource: &str,
+        limits: Limits,
+        cascade: bool,
+    ) -> Result<Self, RequestError> {
         Ok(Self { entity_id: EntityId::new(entity_id)?, resource: Resource::new(resource)?, limits, cascade })
     }
 

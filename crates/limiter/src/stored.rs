@@ -23,7 +23,7 @@ impl Limiter {
         Ok(self.0.store.limits(scope).await?)
     }
 
-    /// Removes the limits stored at `scope`, if any.
+    /// Removes the limits stored at `scope`, if any. From then on those of the next less specific scope apply.
     pub async fn delete_limits(&self, scope: &LimitScope) -> Result<(), Error> {
         let _forget = self.0.resolver.forget_scope(scope);
         Ok(self.0.store.delete_limits(scope).await?)

@@ -1,6 +1,7 @@
 //! What an acquire costs in heap allocations, counted on this thread.
 
 #![cfg(feature = "memory")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in tests, also where they share code")]
 
 use std::sync::Arc;
 
@@ -76,7 +77,11 @@ fn report() {
         (
             "acquire by long names, commit",
             allocations(|| {
-                let call = limiter.acquire("organisation-17/project-4/key-0815", "claude-sonnet-20250514-eu", &limits);
+                let call = limiter.acquire(
+                    "organisation-17/project-4/key-0815",
+                    "claude-sonnet-20250514-eu",
+                    &limits,
+                );
                 call.consume("n", 1).wait().unwrap().commit().wait().unwrap();
             }),
         ),
@@ -96,7 +101,10 @@ fn report() {
                 lease.commit().wait().unwrap();
             }),
         ),
-        ("acquire, rollback", allocations(|| bucket.acquire(&[("n", 1)]).wait().unwrap().rollback().wait().unwrap())),
+        (
+            "acquire, rollback",
+            allocations(|| bucket.acquire(&[("n", 1)]).wait().unwrap().rollback().wait().unwrap()),
+        ),
         ("acquire, drop", allocations(|| drop(bucket.acquire(&[("n", 1)]).wait().unwrap()))),
     ];
     for (what, count) in counts {

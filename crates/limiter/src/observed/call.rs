@@ -3,14 +3,12 @@
 use std::time::{Duration, Instant};
 
 use zae_limiter_core::store::StoreAnswer;
-use zae_limiter_core::{
-    Answer, Decision, EntityId, Level, LimitScope, Resource, StoreError, StoreErrorKind,
-};
+use zae_limiter_core::{Answer, Decision, EntityId, Level, LimitScope, Resource, StoreError, StoreErrorKind};
 
-#[cfg(feature = "metrics")]
-use super::meters;
 #[cfg(feature = "tracing")]
 use super::events;
+#[cfg(feature = "metrics")]
+use super::meters;
 
 /// What is asked, and about whom and what.
 #[derive(Clone, Copy, Debug)]
@@ -80,12 +78,18 @@ impl<'a> Call<'a> {
     }
 
     /// Has `ask` answered, and reports it.
-    pub(super) fn observe<T: Send + 'a>(self, ask: impl FnOnce() -> StoreAnswer<'a, T>) -> StoreAnswer<'a, T> {
+    pub(super) fn observe<T: Send + 'a>(
+        self,
+        ask: impl FnOnce() -> StoreAnswer<'a, T>,
+    ) -> StoreAnswer<'a, T> {
         self.observe_as(ask, |_| Outcome::Done)
     }
 
     /// Has `ask` decide, and reports it.
-    pub(super) fn observe_take(self, ask: impl FnOnce() -> StoreAnswer<'a, Decision>) -> StoreAnswer<'a, Decision> {
+    pub(super) fn observe_take(
+        self,
+        ask: impl FnOnce() -> StoreAnswer<'a, Decision>,
+    ) -> StoreAnswer<'a, Decision> {
         self.observe_as(ask, |decision| match decision {
             Decision::Admitted(_) => Outcome::Admitted,
             Decision::Denied(_) => Outcome::Denied,

@@ -101,7 +101,8 @@ fn seconds_to_full(status: &LimitStatus, balance: Millitokens) -> u64 {
     u64::try_from(seconds).unwrap_or(u64::MAX)
 }
 
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 mod tests {
     use super::*;
     use crate::{Block, LimitSet, Limiter};
@@ -125,7 +126,8 @@ mod tests {
 
     #[test]
     fn follow_the_draft_by_the_letter() {
-        let statuses = statuses("rpm=100/min, tpm=10k/min:burst=15k, slow=1/day", &[("rpm", 51), ("tpm", 100)]);
+        let statuses =
+            statuses("rpm=100/min, tpm=10k/min:burst=15k, slow=1/day", &[("rpm", 51), ("tpm", 100)]);
         assert_eq!(
             fields(&statuses, Telling::default(), 0),
             (

@@ -56,7 +56,12 @@ where
         Self { stage: Stage::Unlimited { call } }
     }
 
-    pub(super) fn limited<K>(layer: &RateLimitLayer<K>, mut target: Target, ready: S, request: Request<B>) -> Self {
+    pub(super) fn limited<K>(
+        layer: &RateLimitLayer<K>,
+        mut target: Target,
+        ready: S,
+        request: Request<B>,
+    ) -> Self {
         let terms = Terms {
             classify: layer.classify.clone(),
             unavailable_retry_after: layer.unavailable_retry_after,
@@ -82,7 +87,8 @@ where
                 StageProjection::Acquiring { acquire, waiting, terms } => {
                     let acquired = ready!(acquire.as_mut().poll(cx));
                     // Both are there until this stage is left, just below.
-                    let (Some((mut service, mut request)), Some(terms)) = (waiting.take(), terms.take()) else {
+                    let (Some((mut service, mut request)), Some(terms)) = (waiting.take(), terms.take())
+                    else {
                         return Poll::Pending;
                     };
                     match acquired {

@@ -9,7 +9,8 @@ use crate::setup::{limits, setup};
 #[test]
 fn a_new_bucket_holds_its_burst() {
     let setup = setup();
-    let available = setup.limiter.available("a", "r", limits("rpm=10/min, tpm=60/min:burst=90")).wait().unwrap();
+    let available =
+        setup.limiter.available("a", "r", limits("rpm=10/min, tpm=60/min:burst=90")).wait().unwrap();
     let available: Vec<_> = available.iter().map(|(name, tokens)| (name.as_str(), *tokens)).collect();
     assert_eq!(available, [("rpm", 10), ("tpm", 90)]);
 }
@@ -40,9 +41,19 @@ fn asking_changes_nothing() {
 #[test]
 fn says_when_there_will_be_enough_of_everything() {
     let (setup, both) = (setup(), limits("rpm=6/min, tpm=60/min"));
-    let until = |needed: &[(&str, u64)]| setup.limiter.time_until_available("a", "r", &both, needed).wait().unwrap();
+    let until =
+        |needed: &[(&str, u64)]| setup.limiter.time_until_available("a", "r", &both, needed).wait().unwrap();
     assert_eq!(until(&[("rpm", 6), ("tpm", 60)]), Wait::None);
-    setup.limiter.acquire("a", "r", &both).consume("rpm", 6).consume("tpm", 60).wait().unwrap().commit().wait().unwrap();
+    setup
+        .limiter
+        .acquire("a", "r", &both)
+        .consume("rpm", 6)
+        .consume("tpm", 60)
+        .wait()
+        .unwrap()
+        .commit()
+        .wait()
+        .unwrap();
     assert_eq!(until(&[("tpm", 5)]), Wait::For(Duration::from_secs(5)));
     assert_eq!(until(&[("tpm", 5), ("rpm", 1)]), Wait::For(Duration::from_secs(10)), "the longest wait");
     assert_eq!(until(&[("tpm", 61)]), Wait::Never);

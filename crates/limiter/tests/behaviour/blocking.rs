@@ -11,10 +11,10 @@ use crate::setup::{limits, setup};
 
 #[test]
 fn i1_threads_share_a_bucket_without_admitting_too_much() {
-    const THREADS: u64 = 8;
-    const ATTEMPTS: u64 = 500;
+    const THREADS: usize = 8;
+    const ATTEMPTS: usize = 500;
     let (setup, n) = (setup(), limits("n=1000/day"));
-    let (admitted, barrier) = (AtomicU64::new(0), Barrier::new(THREADS as usize));
+    let (admitted, barrier) = (AtomicU64::new(0), Barrier::new(THREADS));
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -81,7 +81,11 @@ fn threads_that_write_limits_are_seen_by_those_that_read_them() {
         }
         for capacity in 2..200 {
             setup.limiter.set_limits(&scope, &limits(&format!("n={capacity}/min"))).wait().unwrap();
-            assert_eq!(setup.left("a", Limits::Stored, "n"), capacity, "what was written before is remembered");
+            assert_eq!(
+                setup.left("a", Limits::Stored, "n"),
+                capacity,
+                "what was written before is remembered"
+            );
         }
     });
 }

@@ -10,14 +10,25 @@ fn sums_over_the_entities_that_use_a_resource() {
     let setup = setup();
     setup.take("b", &limits("tpm=100/min"), "tpm", 25).commit().wait().unwrap();
     setup.take("a", &limits("tpm=300/min, rpm=5/min"), "tpm", 75).commit().wait().unwrap();
-    setup.limiter.acquire("c", "other", limits("tpm=100/min")).consume("tpm", 50).wait().unwrap().commit().wait().unwrap();
+    setup
+        .limiter
+        .acquire("c", "other", limits("tpm=100/min"))
+        .consume("tpm", 50)
+        .wait()
+        .unwrap()
+        .commit()
+        .wait()
+        .unwrap();
 
     let capacity = setup.limiter.resource_capacity("r", "tpm", false).wait().unwrap();
     assert_eq!((capacity.resource.as_str(), capacity.limit_name.as_str()), ("r", "tpm"));
     assert_eq!((capacity.total_capacity, capacity.total_available), (400, 300));
     assert!((capacity.utilization_pct - 25.0).abs() < 1e-9);
-    let entities: Vec<_> =
-        capacity.entities.iter().map(|e| (e.entity_id.as_str(), e.capacity, e.available, e.utilization_pct)).collect();
+    let entities: Vec<_> = capacity
+        .entities
+        .iter()
+        .map(|e| (e.entity_id.as_str(), e.capacity, e.available, e.utilization_pct))
+        .collect();
     assert_eq!(entities, [("a", 300, 225, 25.0), ("b", 100, 75, 25.0)]);
 
     let requests = setup.limiter.resource_capacity("r", "rpm", false).wait().unwrap();
@@ -29,7 +40,16 @@ fn counts_only_those_without_a_parent_if_asked() {
     let (setup, tpm) = (setup(), limits("tpm=100/min"));
     setup.limiter.create_entity("project").wait().unwrap();
     setup.limiter.create_entity("key").parent("project").wait().unwrap();
-    setup.limiter.acquire("key", "r", &tpm).consume("tpm", 10).cascade(true).wait().unwrap().commit().wait().unwrap();
+    setup
+        .limiter
+        .acquire("key", "r", &tpm)
+        .consume("tpm", 10)
+        .cascade(true)
+        .wait()
+        .unwrap()
+        .commit()
+        .wait()
+        .unwrap();
     setup.take("no-record", &tpm, "tpm", 10).commit().wait().unwrap();
 
     let all = setup.limiter.resource_capacity("r", "tpm", false).wait().unwrap();

@@ -2,7 +2,8 @@
 
 use zae_limiter::core::entity::MAX_ANCESTORS;
 use zae_limiter::{
-    AcquireError, Block, Entity, EntityError, EntityId, Error, LimitScope, Limits, RequestError, Store, Timestamp,
+    AcquireError, Block, Entity, EntityError, EntityId, Error, LimitScope, Limits, RequestError, Store,
+    Timestamp,
 };
 
 use crate::setup::{Setup, limits, setup};
@@ -57,7 +58,8 @@ fn i3_a_denial_on_any_level_takes_nothing_anywhere() {
     for short in ["key", "project", "org"] {
         let (setup, rpm) = (family(), limits("rpm=10/min"));
         setup.take(short, &rpm, "rpm", 8).commit().wait().unwrap();
-        let denied = setup.limiter.acquire("key", "r", &rpm).consume("rpm", 3).cascade(true).wait().unwrap_err();
+        let denied =
+            setup.limiter.acquire("key", "r", &rpm).consume("rpm", 3).cascade(true).wait().unwrap_err();
         assert_eq!(violators(&denied), [short]);
         assert_eq!(denied.exceeded().unwrap().statuses().count(), 3, "all that were checked are reported");
         for entity in ["key", "project", "org"] {
@@ -171,7 +173,8 @@ fn a_limit_of_an_ancestor_that_is_in_debt_refuses_although_it_is_not_named() {
     lease.adjust("daily", 1).unwrap();
     lease.commit().wait().unwrap();
     let given = limits("rpm=10/min");
-    let denied = setup.limiter.acquire("key", "r", &given).consume("rpm", 1).cascade(true).wait().unwrap_err();
+    let denied =
+        setup.limiter.acquire("key", "r", &given).consume("rpm", 1).cascade(true).wait().unwrap_err();
     assert_eq!(violators(&denied), ["project"]);
 }
 
@@ -179,7 +182,16 @@ fn a_limit_of_an_ancestor_that_is_in_debt_refuses_although_it_is_not_named() {
 fn a_parent_without_a_record_is_limited_and_ends_the_line() {
     let (setup, rpm) = (setup(), limits("rpm=10/min"));
     setup.limiter.create_entity("key").parent("nobody").wait().unwrap();
-    setup.limiter.acquire("key", "r", &rpm).consume("rpm", 3).cascade(true).wait().unwrap().commit().wait().unwrap();
+    setup
+        .limiter
+        .acquire("key", "r", &rpm)
+        .consume("rpm", 3)
+        .cascade(true)
+        .wait()
+        .unwrap()
+        .commit()
+        .wait()
+        .unwrap();
     assert_eq!(setup.left("nobody", &rpm, "rpm"), 7);
 }
 
@@ -197,8 +209,11 @@ fn a_cycle_in_the_store_is_an_error_and_takes_nothing() {
     write_line(&setup, &["a", "b", "c", "b"]);
     write_line(&setup, &["self", "self"]);
     for (entity, on_cycle) in [("a", "b"), ("b", "b"), ("self", "self")] {
-        let error = setup.limiter.acquire(entity, "r", &rpm).consume("rpm", 1).cascade(true).wait().unwrap_err();
-        let AcquireError::Failed(Error::Request(RequestError::Entity(error))) = error else { panic!("{error}") };
+        let error =
+            setup.limiter.acquire(entity, "r", &rpm).consume("rpm", 1).cascade(true).wait().unwrap_err();
+        let AcquireError::Failed(Error::Request(RequestError::Entity(error))) = error else {
+            panic!("{error}")
+        };
         assert_eq!(error, EntityError::Cycle(id(on_cycle)));
     }
     assert_eq!(setup.left("a", &rpm, "rpm"), 10);

@@ -77,7 +77,9 @@ fn lists_are_by_id() {
     setup.limiter.create_entity("z").parent("p").wait().unwrap();
     setup.limiter.create_entity("m").parent("p").wait().unwrap();
     setup.limiter.create_entity("p").wait().unwrap();
-    let ids = |entities: Vec<zae_limiter::Entity>| entities.into_iter().map(|e| e.id.to_string()).collect::<Vec<_>>();
+    let ids = |entities: Vec<zae_limiter::Entity>| {
+        entities.into_iter().map(|e| e.id.to_string()).collect::<Vec<_>>()
+    };
     assert_eq!(ids(setup.limiter.children("p").wait().unwrap()), ["m", "z"]);
     assert_eq!(ids(setup.limiter.entities().wait().unwrap()), ["m", "p", "z"]);
     assert!(setup.limiter.children("z").wait().unwrap().is_empty());

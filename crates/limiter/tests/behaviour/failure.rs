@@ -1,6 +1,8 @@
 //! What happens while the store fails.
 
-use zae_limiter::{AcquireError, Block, Error, FailureMode, LimitScope, Limits, RequestError, StoreErrorKind};
+use zae_limiter::{
+    AcquireError, Block, Error, FailureMode, LimitScope, Limits, RequestError, StoreErrorKind,
+};
 
 use crate::scripted::Fate;
 use crate::setup::{Setup, limits, setup, setup_with};
@@ -85,7 +87,8 @@ fn covers_the_look_up_of_limits_and_ancestors() {
         setup.limiter.set_limits(&LimitScope::System, &limits("rpm=10/min")).wait().unwrap();
         setup.store.script_for("config", DOWN);
         let stored = || setup.limiter.acquire("a", "r", Limits::Stored).consume("rpm", 1);
-        let cascading = || setup.limiter.acquire("a", "r", limits("rpm=10/min")).consume("rpm", 1).cascade(true);
+        let cascading =
+            || setup.limiter.acquire("a", "r", limits("rpm=10/min")).consume("rpm", 1).cascade(true);
         for outcome in [stored().wait(), cascading().wait()] {
             match setup.limiter.failure_mode() {
                 FailureMode::FailOpen => assert!(outcome.unwrap().is_degraded()),
@@ -122,7 +125,8 @@ fn the_settlement_follows_the_mode_of_its_call() {
     let (closed, open) = (setup(), open());
     for (setup, mode) in [(&closed, FailureMode::FailOpen), (&open, FailureMode::FailClosed)] {
         setup.store.script_for("apply", DOWN);
-        let acquire = || setup.limiter.acquire("a", "r", &rpm).consume("rpm", 1).failure_mode(mode).wait().unwrap();
+        let acquire =
+            || setup.limiter.acquire("a", "r", &rpm).consume("rpm", 1).failure_mode(mode).wait().unwrap();
         let mut lease = acquire();
         lease.adjust("rpm", 1).unwrap();
         let bucket = setup.limiter.acquire("a", "r", &rpm).failure_mode(mode).prepare().wait().unwrap();
@@ -149,6 +153,33 @@ fn covers_what_is_consumed_later() {
         lease.commit().wait().unwrap();
         assert_eq!(setup.left("a", &rpm, "rpm"), 7);
     }
+}
+
+#[test]
+fn i5_an_unknown_outcome_errs_towards_under_admission() {
+    let rpm = limits("rpm=10/min");
+    for mode in [FailureMode::FailClosed, FailureMode::FailOpen] {
+        let setup = setup();
+        setup.store.script_for("take", Fate::LosesAnswer);
+        let call = setup.limiter.acquire("a", "r", &rpm).consume("rpm", 3).failure_mode(mode);
+        match (mode, call.wait()) {
+            (FailureMode::FailOpen, Ok(degraded)) => degraded.commit().wait().unwrap(),
+            (FailureMode::FailClosed, Err(error)) => assert!(is_unavailable(&error)),
+            (mode, outcome) => panic!("{mode:?}: {outcome:?}"),
+        }
+        assert_eq!(setup.left("a", &rpm, "rpm"), 7, "the error is bounded by the one request");
+    }
+}
+
+#[test]
+fn i5_a_settlement_of_unknown_outcome_is_not_repeated() {
+    let (setup, rpm) = (setup(), limits("rpm=10/min"));
+    let mut lease = setup.take("a", &rpm, "rpm", 3);
+    lease.release("rpm", 2).unwrap();
+    setup.store.script_for("apply", Fate::LosesAnswer);
+    assert!(lease.commit().wait().unwrap_err().is_unavailable());
+    assert!(setup.take("a", &rpm, "rpm", 3).rollback().wait().unwrap_err().is_unavailable());
+    assert_eq!((setup.left("a", &rpm, "rpm"), setup.store.calls("apply")), (9, 2));
 }
 
 #[test]

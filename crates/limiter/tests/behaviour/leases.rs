@@ -109,7 +109,11 @@ fn adjusting_beyond_the_balance_leaves_a_debt_that_is_worked_off() {
     assert_eq!(setup.left("a", &tpm, "tpm"), -30);
 
     let nothing = setup.limiter.acquire("a", "r", &tpm).wait().unwrap_err();
-    assert_eq!(nothing.exceeded().unwrap().retry_after().unwrap().as_secs(), 30, "a debt refuses even nothing");
+    assert_eq!(
+        nothing.exceeded().unwrap().retry_after().unwrap().as_secs(),
+        30,
+        "a debt refuses even nothing"
+    );
     setup.advance(30_999);
     assert!(setup.limiter.acquire("a", "r", &tpm).consume("tpm", 1).wait().is_err());
     setup.advance(1);
@@ -199,7 +203,8 @@ fn consumed_is_net_and_by_limit() {
     lease.consume(&[("rpm", 2)]).wait().unwrap();
     lease.adjust("tpm", -10).unwrap();
     lease.adjust("tpm", 3).unwrap();
-    let consumed: Vec<_> = lease.consumed().into_iter().map(|(name, tokens)| (name.to_string(), tokens)).collect();
+    let consumed: Vec<_> =
+        lease.consumed().into_iter().map(|(name, tokens)| (name.to_string(), tokens)).collect();
     assert_eq!(consumed, [("rpm".to_owned(), 2), ("tpm".to_owned(), 23)]);
 }
 

@@ -1,6 +1,7 @@
 //! What the limiter promises, at its public surface and on a store that can be watched and disturbed.
 
 #![cfg(feature = "memory")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in tests, also where they share code")]
 
 mod availability;
 #[cfg(feature = "tower")]

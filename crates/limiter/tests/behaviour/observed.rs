@@ -40,7 +40,8 @@ fn i6_what_is_ready_stays_ready_and_what_is_pending_stays_cancel_safe() {
     let setup = setup();
     let store = Observed::new(setup.store.clone());
     let n = limits("n=10/min");
-    let levels = &[Level { entity_id: "a".parse().unwrap(), resource: "r".parse().unwrap(), limits: n.clone() }];
+    let levels =
+        &[Level { entity_id: "a".parse().unwrap(), resource: "r".parse().unwrap(), limits: n.clone() }];
     let amounts = &[zae_limiter::Millitokens::from_tokens(3)];
     let take = || store.take(Change { levels, amounts, acquires: 1 });
     assert!(take().into_ready().is_ok());
@@ -73,7 +74,7 @@ mod events {
 
     #[derive(Default)]
     struct Fields {
-        line: String,
+        fields: Vec<String>,
         has_duration: bool,
     }
 
@@ -82,12 +83,12 @@ mod events {
             match field.name() {
                 "duration_us" => self.has_duration = true,
                 "message" => {}
-                name => self.line.push_str(&format!(" {name}={value:?}")),
+                name => self.fields.push(format!("{name}={value:?}")),
             }
         }
 
         fn record_str(&mut self, field: &Field, value: &str) {
-            self.line.push_str(&format!(" {}={value}", field.name()));
+            self.fields.push(format!("{}={value}", field.name()));
         }
     }
 
@@ -97,8 +98,13 @@ mod events {
             event.record(&mut fields);
             assert!(fields.has_duration);
             assert_eq!(event.metadata().target(), "zae_limiter::store");
-            let span = context.event_span(event).map(|span| format!(" in {}", span.name())).unwrap_or_default();
-            self.0.lock().unwrap().push(format!("{}{}{span}", event.metadata().level(), fields.line));
+            let span =
+                context.event_span(event).map(|span| format!(" in {}", span.name())).unwrap_or_default();
+            self.0.lock().unwrap().push(format!(
+                "{} {}{span}",
+                event.metadata().level(),
+                fields.fields.join(" ")
+            ));
         }
     }
 
@@ -146,7 +152,10 @@ mod meters {
             let value = match value {
                 DebugValue::Counter(count) => format!("counted {count}"),
                 DebugValue::Histogram(times) => {
-                    assert!(times.iter().all(|seconds| (0.0..10.0).contains(&seconds.into_inner())), "{times:?}");
+                    assert!(
+                        times.iter().all(|seconds| (0.0..10.0).contains(&seconds.into_inner())),
+                        "{times:?}"
+                    );
                     format!("timed {}", times.len())
                 }
                 DebugValue::Gauge(_) => panic!("{key:?}"),

@@ -14,8 +14,11 @@ fn request_error(outcome: Result<zae_limiter::Lease, AcquireError>) -> RequestEr
 #[test]
 fn an_amount_for_a_limit_that_does_not_apply_says_which_do() {
     let (setup, both) = (setup(), limits("rpm=10/min, tpm=60/min"));
-    let error = request_error(setup.limiter.acquire("a", "r", &both).consume("rpm", 1).consume("tmp", 1).wait());
-    assert!(matches!(&error, RequestError::UnknownLimit { name, known } if name == "tmp" && known.len() == 2));
+    let error =
+        request_error(setup.limiter.acquire("a", "r", &both).consume("rpm", 1).consume("tmp", 1).wait());
+    assert!(
+        matches!(&error, RequestError::UnknownLimit { name, known } if name == "tmp" && known.len() == 2)
+    );
     assert_eq!(error.to_string(), "there is no limit \"tmp\" here, only rpm, tpm");
     assert!(setup.store.calls_since().is_empty());
 }
@@ -23,7 +26,8 @@ fn an_amount_for_a_limit_that_does_not_apply_says_which_do() {
 #[test]
 fn an_amount_is_given_once() {
     let (setup, rpm) = (setup(), limits("rpm=10/min"));
-    let error = request_error(setup.limiter.acquire("a", "r", &rpm).consume("rpm", 1).consume("rpm", 1).wait());
+    let error =
+        request_error(setup.limiter.acquire("a", "r", &rpm).consume("rpm", 1).consume("rpm", 1).wait());
     assert_eq!(error.to_string(), "the amount for limit \"rpm\" is given twice");
     assert!(setup.store.calls_since().is_empty());
 }

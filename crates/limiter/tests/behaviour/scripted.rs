@@ -8,8 +8,8 @@ use std::task::Poll;
 use zae_limiter::core::store::{StoreAnswer, Task};
 use zae_limiter::core::{Answer, Change, Decision, EntityConfig, Level, Reading};
 use zae_limiter::{
-    Entity, EntityId, LimitScope, LimitSet, MemoryStore, Millitokens, Resource, Store, StoreError, StoreErrorKind,
-    UsageQuery, UsageSnapshot,
+    Entity, EntityId, LimitScope, LimitSet, MemoryStore, Millitokens, Resource, Store, StoreError,
+    StoreErrorKind, UsageQuery, UsageSnapshot,
 };
 
 /// What becomes of a call. Dropped while it is pending, it does what the contract of a store demands: a take is
@@ -20,6 +20,8 @@ pub(crate) enum Fate {
     Answered,
     /// It fails, and changes nothing.
     Fails(StoreErrorKind),
+    /// It does what it should, but the answer is lost.
+    LosesAnswer,
     /// It is pending once before the store is asked.
     Hesitates,
     /// It is pending once after the store has done what it was asked.
@@ -55,7 +57,11 @@ async fn one_poll() {
 
 impl ScriptedStore {
     pub(crate) fn new(inner: MemoryStore) -> Self {
-        Self { inner: Arc::new(inner), calls: Mutex::default(), script: Mutex::new(Box::new(|_| Fate::Answered)) }
+        Self {
+            inner: Arc::new(inner),
+            calls: Mutex::default(),
+            script: Mutex::new(Box::new(|_| Fate::Answered)),
+        }
     }
 
     /// From here on, `script` decides on each call by the name of its method.
@@ -88,7 +94,13 @@ impl ScriptedStore {
         let fate = (self.script.lock().unwrap())(method);
         match fate {
             Fate::Answered => ask(&self.inner),
-            Fate::Fails(kind) => Answer::ready(Err(StoreError::new(kind, format!("{method} was told to fail")))),
+            Fate::Fails(kind) => {
+                Answer::ready(Err(StoreError::new(kind, format!("{method} was told to fail"))))
+            }
+            Fate::LosesAnswer => {
+                ask(&self.inner).into_ready().expect("memory is ready").unwrap();
+                Answer::ready(Err(StoreError::new(StoreErrorKind::Unavailable, "the answer was lost")))
+            }
             Fate::Hesitates => Answer::pending(async move {
                 let ask = || ask(&self.inner).into_ready().expect("memory is ready");
                 let carried_out = matches!(when_dropped, WhenDropped::CarryOut);

@@ -66,7 +66,12 @@ impl Setup {
     /// Net consumption of a limit by `entity` on all resources, in whole tokens.
     pub(crate) fn consumed(&self, entity: &str, name: &str) -> i64 {
         let (_, counters) = self.usage(entity);
-        counters.iter().filter(|(limit, _)| limit == name).map(|(_, amount)| *amount).sum::<Millitokens>().whole_tokens()
+        counters
+            .iter()
+            .filter(|(limit, _)| limit == name)
+            .map(|(_, amount)| *amount)
+            .sum::<Millitokens>()
+            .whole_tokens()
     }
 
     fn usage(&self, entity: &str) -> (i64, Vec<(String, Millitokens)>) {

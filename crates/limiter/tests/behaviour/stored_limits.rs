@@ -8,7 +8,8 @@ use crate::scripted::Fate;
 use crate::setup::{Setup, limits, setup, setup_with};
 
 fn scopes() -> [LimitScope; 4] {
-    let (entity, resource) = ("a".parse::<zae_limiter::EntityId>().unwrap(), "r".parse::<zae_limiter::Resource>());
+    let (entity, resource) =
+        ("a".parse::<zae_limiter::EntityId>().unwrap(), "r".parse::<zae_limiter::Resource>());
     let resource = resource.unwrap();
     [
         LimitScope::System,
@@ -34,18 +35,18 @@ fn is_no_limits(error: &AcquireError) -> bool {
 #[test]
 fn the_most_specific_of_four_levels_wins() {
     let setup = setup();
-    for (i, scope) in scopes().iter().enumerate() {
-        let set = limits(&format!("rpm={}/min", 10 * (i + 1)));
+    for (i, scope) in (1..).zip(&scopes()) {
+        let set = limits(&format!("rpm={}/min", 10 * i));
         setup.limiter.set_limits(scope, &set).wait().unwrap();
         assert_eq!(setup.limiter.limits(scope).wait().unwrap(), Some(set));
-        assert_eq!(setup.left("a", Limits::Stored, "rpm"), 10 * (i as i64 + 1), "{scope}");
+        assert_eq!(setup.left("a", Limits::Stored, "rpm"), 10 * i, "{scope}");
     }
     assert_eq!(setup.left("b", Limits::Stored, "rpm"), 20, "another entity");
     assert_eq!(setup.limiter.available("a", "other", Limits::Stored).wait().unwrap()["rpm"], 30);
     assert_eq!(setup.limiter.available("b", "other", Limits::Stored).wait().unwrap()["rpm"], 10);
 
-    for (i, scope) in scopes().iter().enumerate().rev() {
-        assert_eq!(setup.left("a", Limits::Stored, "rpm"), 10 * (i as i64 + 1), "{scope}");
+    for (i, scope) in [4, 3, 2, 1].into_iter().zip(scopes().iter().rev()) {
+        assert_eq!(setup.left("a", Limits::Stored, "rpm"), 10 * i, "{scope}");
         setup.limiter.delete_limits(scope).wait().unwrap();
         assert_eq!(setup.limiter.limits(scope).wait().unwrap(), None);
     }
@@ -115,13 +116,13 @@ fn that_there_are_none_is_remembered_too() {
 fn what_this_process_writes_is_seen_at_once() {
     let setup = setup();
     assert!(is_no_limits(&setup.limiter.acquire("a", "r", Limits::Stored).wait().unwrap_err()));
-    for (i, scope) in scopes().iter().enumerate() {
-        setup.limiter.set_limits(scope, &limits(&format!("rpm={}/min", i + 1))).wait().unwrap();
-        assert_eq!(setup.left("a", Limits::Stored, "rpm"), i as i64 + 1, "{scope}");
+    for (i, scope) in (1..).zip(&scopes()) {
+        setup.limiter.set_limits(scope, &limits(&format!("rpm={i}/min"))).wait().unwrap();
+        assert_eq!(setup.left("a", Limits::Stored, "rpm"), i, "{scope}");
     }
-    for (i, scope) in scopes().iter().enumerate().skip(1).rev() {
+    for (i, scope) in [3, 2, 1].into_iter().zip(scopes().iter().rev()) {
         setup.limiter.delete_limits(scope).wait().unwrap();
-        assert_eq!(setup.left("a", Limits::Stored, "rpm"), i as i64, "{scope}");
+        assert_eq!(setup.left("a", Limits::Stored, "rpm"), i, "{scope}");
     }
 }
 
@@ -130,7 +131,11 @@ fn writing_for_an_ancestor_is_seen_at_once_by_those_below() {
     let setup = setup();
     system(&setup, "rpm=10/min");
     setup.limiter.delete_limits(&LimitScope::System).wait().unwrap();
-    setup.limiter.set_limits(&LimitScope::Entity("key".parse().unwrap()), &limits("rpm=10/min")).wait().unwrap();
+    setup
+        .limiter
+        .set_limits(&LimitScope::Entity("key".parse().unwrap()), &limits("rpm=10/min"))
+        .wait()
+        .unwrap();
     setup.limiter.create_entity("key").parent("project").wait().unwrap();
     let levels = || {
         let call = setup.limiter.acquire("key", "r", Limits::Stored).cascade(true);
@@ -139,13 +144,21 @@ fn writing_for_an_ancestor_is_seen_at_once_by_those_below() {
     };
     assert_eq!(levels(), ["key"], "nothing limits the project");
 
-    setup.limiter.set_limits(&LimitScope::Entity("project".parse().unwrap()), &limits("rpm=50/min")).wait().unwrap();
+    setup
+        .limiter
+        .set_limits(&LimitScope::Entity("project".parse().unwrap()), &limits("rpm=50/min"))
+        .wait()
+        .unwrap();
     assert_eq!(levels(), ["key", "project"]);
     setup.limiter.delete_limits(&LimitScope::Entity("project".parse().unwrap())).wait().unwrap();
     assert_eq!(levels(), ["key"]);
 
     // A record for the project, which had none, brings the line above it.
-    setup.limiter.set_limits(&LimitScope::Entity("org".parse().unwrap()), &limits("rpm=90/min")).wait().unwrap();
+    setup
+        .limiter
+        .set_limits(&LimitScope::Entity("org".parse().unwrap()), &limits("rpm=90/min"))
+        .wait()
+        .unwrap();
     setup.limiter.create_entity("project").parent("org").wait().unwrap();
     assert_eq!(levels(), ["key", "org"]);
     setup.limiter.delete_entity("project").wait().unwrap();

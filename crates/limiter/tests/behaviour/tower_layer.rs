@@ -13,7 +13,7 @@ use serde_json::Value;
 use sfv::{BareItem, List, ListEntry, Parser};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use zae_limiter::tower::{LeaseHandle, LeaseHandleError, RateLimitLayer, Settlement, Target};
-use zae_limiter::{AcquireError, Block, FailureMode, LimitScope, LimitSet, Limits, Lease, StoreErrorKind};
+use zae_limiter::{AcquireError, Block, FailureMode, Lease, LimitScope, LimitSet, Limits, StoreErrorKind};
 
 use crate::scripted::Fate;
 use crate::setup::{Setup, limits, setup};
@@ -88,7 +88,10 @@ fn denies_by_itself_with_429() {
     assert_eq!(field(&denied, "ratelimit-policy"), Some(r#""n";q=10;w=60"#));
     assert_eq!(field(&denied, "ratelimit"), Some(r#""n";r=2;t=12"#));
     let object = body(&denied);
-    assert_eq!((&object["error"], &object["retry_after_ms"]), (&"rate_limit_exceeded".into(), &12_000.into()));
+    assert_eq!(
+        (&object["error"], &object["retry_after_ms"]),
+        (&"rate_limit_exceeded".into(), &12_000.into())
+    );
     assert_eq!(object["limits"][0]["entity_id"], "a");
     let error = denied.extensions().get::<Arc<AcquireError>>().unwrap();
     assert_eq!(object, serde_json::to_value(error.exceeded().unwrap()).unwrap());
@@ -153,7 +156,8 @@ fn every_limit_of_every_level_has_a_member_that_any_client_can_parse() {
         };
         list.into_iter().map(member).collect()
     };
-    let parameters = |of: &[(&str, i64)]| of.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect::<Vec<_>>();
+    let parameters =
+        |of: &[(&str, i64)]| of.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect::<Vec<_>>();
     assert_eq!(
         list("ratelimit-policy"),
         [
@@ -230,7 +234,10 @@ fn an_unavailable_store_is_503_or_let_through() {
     setup.store.script(|_| DOWN);
     let layer = RateLimitLayer::new(setup.limiter.clone(), target(&n, 1));
     let answer = send(&layer, ok, "a").unwrap();
-    assert_eq!((answer.status(), field(&answer, "retry-after")), (StatusCode::SERVICE_UNAVAILABLE, Some("5")));
+    assert_eq!(
+        (answer.status(), field(&answer, "retry-after")),
+        (StatusCode::SERVICE_UNAVAILABLE, Some("5"))
+    );
     assert_eq!(body(&answer)["error"], "unavailable");
     assert!(!answer.body().contains("told to fail"), "what the store says is not for clients");
     assert_eq!(field(&answer, "ratelimit"), None);
@@ -251,7 +258,8 @@ fn an_unavailable_store_is_503_or_let_through() {
 
 #[test]
 fn server_errors_are_rolled_back_and_everything_else_is_committed() {
-    for (status, left) in [(200, 7), (304, 7), (404, 7), (429, 7), (499, 7), (500, 10), (503, 10), (599, 10)] {
+    for (status, left) in [(200, 7), (304, 7), (404, 7), (429, 7), (499, 7), (500, 10), (503, 10), (599, 10)]
+    {
         let (setup, n) = (setup(), limits("n=10/min"));
         let layer = RateLimitLayer::new(setup.limiter.clone(), target(&n, 3));
         let handler = move |_: Request<String>| {
@@ -261,7 +269,8 @@ fn server_errors_are_rolled_back_and_everything_else_is_committed() {
         assert_eq!(answer.status(), status);
         assert_eq!(setup.left("a", &n, "n"), left, "{status}");
         assert_eq!(setup.acquires("a"), i64::from(left < 10), "{status}");
-        let said: String = field(&answer, "ratelimit").unwrap().chars().skip(4).take_while(|c| *c != ';').collect();
+        let said: String =
+            field(&answer, "ratelimit").unwrap().chars().skip(4).take_while(|c| *c != ';').collect();
         assert_eq!(said, format!("r={left}"), "the fields tell of the settlement");
     }
 }

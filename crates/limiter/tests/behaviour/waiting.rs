@@ -24,7 +24,7 @@ fn succeeds_at_exactly_the_right_instant() {
     emptied(&setup);
     wait_for(&setup, 7, Duration::from_secs(30)).unwrap().commit().wait().unwrap();
     assert_eq!(setup.elapsed(), 7_000);
-    assert_eq!(setup.left("a", &limits("n=60/min"), "n"), 0);
+    assert_eq!(setup.left("a", limits("n=60/min"), "n"), 0);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn what_can_never_be_admitted_is_denied_at_once() {
 fn by_default_nobody_waits() {
     let setup = setup();
     emptied(&setup);
-    let denied = setup.limiter.acquire("a", "r", &limits("n=60/min")).consume("n", 1).wait().unwrap_err();
+    let denied = setup.limiter.acquire("a", "r", limits("n=60/min")).consume("n", 1).wait().unwrap_err();
     assert_eq!((setup.elapsed(), denied.exceeded().unwrap().retry_after_header()), (0, Some(1)));
 }
 
@@ -152,7 +152,7 @@ fn robbed(thefts: u32) -> (Arc<Thief>, Limiter) {
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let limiter = Limiter::builder().clock(clock.clone()).jitter(Arc::new(())).build(store);
     *clock.victim.lock().unwrap() = Some(limiter.clone());
-    limiter.acquire("a", "r", &limits("n=60/min")).consume("n", 60).wait().unwrap().commit().wait().unwrap();
+    limiter.acquire("a", "r", limits("n=60/min")).consume("n", 60).wait().unwrap().commit().wait().unwrap();
     (clock, limiter)
 }
 
@@ -171,5 +171,9 @@ fn the_deadline_is_that_of_the_whole_call() {
     let limits = limits("n=60/min");
     let call = limiter.acquire("a", "r", &limits).consume("n", 5).wait_at_most(Duration::from_millis(8_999));
     assert!(call.wait().is_err());
-    assert_eq!(clock.now().since(START), Duration::from_secs(5 + 2), "the third wait would have been too long");
+    assert_eq!(
+        clock.now().since(START),
+        Duration::from_secs(5 + 2),
+        "the third wait would have been too long"
+    );
 }
