@@ -61,6 +61,17 @@ fn a_record_that_would_close_a_cycle_is_refused() {
 }
 
 #[test]
+fn the_longest_possible_cycle_is_still_called_a_cycle() {
+    let setup = setup();
+    for i in 0..MAX_ANCESTORS {
+        setup.limiter.create_entity(&format!("e{i}")).parent(&format!("e{}", i + 1)).wait().unwrap();
+    }
+    let last = format!("e{MAX_ANCESTORS}");
+    let error = setup.limiter.create_entity(&last).parent("e0").wait().unwrap_err();
+    assert_eq!(place_error(error), EntityError::Cycle(last.parse().unwrap()));
+}
+
+#[test]
 fn a_line_of_ancestors_has_an_end() {
     let setup = setup();
     for i in 0..MAX_ANCESTORS {

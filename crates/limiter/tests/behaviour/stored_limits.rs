@@ -1,5 +1,7 @@
 //! Limits that are kept in the store, and what is remembered of them.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use zae_limiter::{AcquireError, Block, Error, LimitScope, Limiter, Limits, RequestError, StoreErrorKind};
@@ -175,6 +177,21 @@ fn a_write_of_unknown_outcome_is_not_overlooked() {
     assert!(failed.unwrap_err().is_unavailable());
     setup.left("a", Limits::Stored, "rpm");
     assert_eq!(setup.store.calls("config"), 2, "read again: it may have been written all the same");
+}
+
+#[test]
+fn what_was_read_before_a_write_is_not_remembered_after_it() {
+    let setup = setup();
+    system(&setup, "rpm=10/min");
+    setup.store.script_for("config", Fate::AnsweredLate);
+    let mut reading = pin!(setup.limiter.available("a", "r", Limits::Stored));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(reading.as_mut().poll(&mut cx).is_pending());
+    setup.store.script(|_| Fate::Answered);
+    system(&setup, "rpm=20/min");
+    let Poll::Ready(Ok(before)) = reading.as_mut().poll(&mut cx) else { panic!("not ready") };
+    assert_eq!(before["rpm"], 10);
+    assert_eq!(setup.left("a", Limits::Stored, "rpm"), 20);
 }
 
 #[test]

@@ -241,8 +241,12 @@ fn an_unavailable_store_is_503_or_let_through() {
     assert_eq!(body(&answer)["error"], "unavailable");
     assert!(!answer.body().contains("told to fail"), "what the store says is not for clients");
     assert_eq!(field(&answer, "ratelimit"), None);
-    let impatient = layer.clone().unavailable_retry_after(Duration::from_millis(1));
-    assert_eq!(field(&send(&impatient, ok, "a").unwrap(), "retry-after"), Some("1"));
+    for (wait, seconds) in
+        [(Duration::ZERO, "1"), (Duration::from_millis(1), "1"), (Duration::from_millis(1_001), "2")]
+    {
+        let told = layer.clone().unavailable_retry_after(wait);
+        assert_eq!(field(&send(&told, ok, "a").unwrap(), "retry-after"), Some(seconds));
+    }
 
     let open = RateLimitLayer::new(setup.limiter.clone(), move |request: &Request<String>| {
         Some(Target::new(request.body(), "r", &n).consume("n", 1).failure_mode(FailureMode::FailOpen))
