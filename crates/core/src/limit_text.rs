@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Limit, LimitError};
+use crate::{Limit, LimitError, LimitSet};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -99,6 +99,24 @@ impl fmt::Display for Limit {
     }
 }
 
+/// Limits joined by commas: `rpm=100/min, tpm=10k/min:burst=15k`.
+impl FromStr for LimitSet {
+    type Err = LimitError;
+
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        let limits = text.split(',').map(|limit| limit.trim().parse());
+        Self::new(limits.collect::<Result<Vec<_>, _>>()?)
+    }
+}
+
+/// Limits joined by commas, as they can be read back.
+impl fmt::Display for LimitSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limits: Vec<String> = self.iter().map(Limit::text).collect();
+        f.pad(&limits.join(", "))
+    }
+}
+
 impl Limit {
     fn text(&self) -> String {
         let amount = number(self.refill_amount());
@@ -157,6 +175,14 @@ mod tests {
         for (unit, seconds) in [("h", HOUR), ("hour", HOUR), ("d", DAY), ("day", DAY), ("2day", 2 * DAY)] {
             assert_eq!(limit(&format!("n=1/{unit}")).refill_period().as_secs(), seconds);
         }
+    }
+
+    #[test]
+    fn reads_sets_as_it_prints_them() {
+        let set: LimitSet = "rpm=100/min,tpm=10k/min:burst=15k".parse().unwrap();
+        assert_eq!(set.to_string(), "rpm=100/min, tpm=10k/min:burst=15k");
+        assert_eq!(set.to_string().parse(), Ok(set));
+        assert!(matches!("rpm=1/s, rpm=2/s".parse::<LimitSet>(), Err(LimitError::Duplicate(_))));
     }
 
     #[test]

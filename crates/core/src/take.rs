@@ -42,6 +42,15 @@ impl Levels {
         Self(Repr::Shared(std::iter::once(own).chain(ancestors).collect()))
     }
 
+    /// The same levels in one shared allocation: for those that will be cloned often.
+    #[must_use]
+    pub fn into_shared(self) -> Self {
+        match self.0 {
+            Repr::One(level) => Self::shared(level, []),
+            Repr::Shared(_) => self,
+        }
+    }
+
     /// The bucket of the entity itself.
     pub fn own(&self) -> &Level {
         // Every constructor puts it there.

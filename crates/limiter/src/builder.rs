@@ -1,0 +1,81 @@
+//! How a limiter is made.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zae_limiter_core::{Clock, Store};
+
+use crate::limiter::Shared;
+use crate::resolve::Resolver;
+use crate::{Error, FailureMode, Jitter, Limiter, StoreUrl, SystemClock, SystemJitter};
+
+/// How long resolved limits and ancestors are believed, unless told otherwise.
+const CONFIG_CACHE_TTL: Duration = Duration::from_secs(60);
+
+/// Options of a [`Limiter`].
+#[derive(Clone, Debug)]
+pub struct LimiterBuilder {
+    clock: Arc<dyn Clock>,
+    jitter: Arc<dyn Jitter>,
+    failure_mode: FailureMode,
+    config_cache_ttl: Duration,
+}
+
+impl Default for LimiterBuilder {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            jitter: Arc::new(SystemJitter),
+            failure_mode: FailureMode::default(),
+            config_cache_ttl: CONFIG_CACHE_TTL,
+        }
+    }
+}
+
+impl LimiterBuilder {
+    /// Reads the time from `clock` instead of the system.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Takes random delays from `jitter` instead of the thread's generator.
+    #[must_use]
+    pub fn jitter(mut self, jitter: Arc<dyn Jitter>) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// What acquires do while the store is unavailable.
+    #[must_use]
+    pub const fn failure_mode(mut self, mode: FailureMode) -> Self {
+        self.failure_mode = mode;
+        self
+    }
+
+    /// How long stored limits and parents are believed after they were read: 60 s unless told otherwise; zero
+    /// reads them each time. What this limiter writes itself is seen at once.
+    #[must_use]
+    pub const fn config_cache_ttl(mut self, ttl: Duration) -> Self {
+        self.config_cache_ttl = ttl;
+        self
+    }
+
+    /// Opens the store that `url` names.
+    pub async fn open(self, url: &StoreUrl) -> Result<Limiter, Error> {
+        let store = url.open(Arc::clone(&self.clock)).await?;
+        Ok(self.build(store))
+    }
+
+    /// Uses `store`, which should read the time from the same clock.
+    pub fn build(self, store: Arc<dyn Store>) -> Limiter {
+        Limiter(Arc::new(Shared {
+            store,
+            clock: self.clock,
+            jitter: self.jitter,
+            failure_mode: self.failure_mode,
+            resolver: Resolver::new(self.config_cache_ttl),
+        }))
+    }
+}

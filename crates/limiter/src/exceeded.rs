@@ -1,0 +1,90 @@
+//! A denial, and what it says.
+
+use std::fmt;
+use std::time::Duration;
+
+use zae_limiter_core::{Amounts, Level, Levels, LimitStatus, Reading, Wait};
+
+/// An acquire was denied: at least one limit did not hold enough, and nothing was taken anywhere.
+///
+/// It keeps the states as the store reported them; what it says about them is worked out when asked.
+#[derive(Clone, Debug)]
+pub struct RateLimitExceeded {
+    levels: Levels,
+    amounts: Amounts,
+    reading: Reading,
+}
+
+impl RateLimitExceeded {
+    pub(crate) const fn new(levels: Levels, amounts: Amounts, reading: Reading) -> Self {
+        Self { levels, amounts, reading }
+    }
+
+    /// What was asked for, to ask again.
+    pub(crate) fn into_request(self) -> (Levels, Amounts) {
+        (self.levels, self.amounts)
+    }
+
+    /// The bucket of the entity that asked.
+    pub fn own_level(&self) -> &Level {
+        self.levels.own()
+    }
+
+    /// The status of every limit of every level that was checked.
+    pub fn statuses(&self) -> impl Iterator<Item = LimitStatus> + '_ {
+        self.reading.statuses(&self.levels, &self.amounts)
+    }
+
+    /// Those that are the reason for the denial; never empty.
+    pub fn violations(&self) -> impl Iterator<Item = LimitStatus> + '_ {
+        self.statuses().filter(LimitStatus::is_exceeded)
+    }
+
+    /// Those that would have admitted the request.
+    pub fn passed(&self) -> impl Iterator<Item = LimitStatus> + '_ {
+        self.statuses().filter(|status| !status.is_exceeded())
+    }
+
+    /// The violation with the longest wait.
+    pub fn primary_violation(&self) -> Option<LimitStatus> {
+        self.violations().max_by_key(|status| status.wait)
+    }
+
+    /// How long until all limits admit the request, if nobody else takes meanwhile; `None` if it asks for more
+    /// than a burst and never can be admitted.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.wait().duration()
+    }
+
+    /// The same in whole seconds, rounded up, at least 1: the value of an HTTP `Retry-After` field (RFC 9110,
+    /// section 10.2.3).
+    pub fn retry_after_header(&self) -> Option<u64> {
+        let wait = self.retry_after()?;
+        Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
+    }
+
+    fn wait(&self) -> Wait {
+        self.statuses().map(|status| status.wait).max().unwrap_or(Wait::None)
+    }
+}
+
+impl fmt::Display for RateLimitExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(worst) = self.primary_violation() else { return f.write_str("rate limit exceeded") };
+        write!(
+            f,
+            "rate limit exceeded for {} on {}: {} asks for {} of {} available",
+            worst.entity_id,
+            worst.resource,
+            worst.limit.name(),
+            worst.requested,
+            worst.available
+        )?;
+        match worst.retry_after() {
+            Some(wait) => write!(f, "; retry after {wait:?}"),
+            None => write!(f, "; it can never succeed, as the burst is {}", worst.limit.burst()),
+        }
+    }
+}
+
+impl std::error::Error for RateLimitExceeded {}

@@ -1,0 +1,134 @@
+//! The limiter: a store, a clock, and what is remembered between calls.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use zae_limiter_core::{
+    Amounts, Change, Clock, Levels, LimitName, Store, UsageQuery, UsageSnapshot, Wait,
+};
+
+use crate::acquire::amounts_for;
+use crate::resolve::{Ask, Resolver};
+use crate::{Acquire, Error, FailureMode, Jitter, LimiterBuilder, Limits, StoreUrl};
+
+/// Takes from token buckets in a store. Cheap to clone; clones share everything.
+#[derive(Clone, Debug)]
+pub struct Limiter(pub(crate) Arc<Shared>);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) jitter: Arc<dyn Jitter>,
+    pub(crate) failure_mode: FailureMode,
+    pub(crate) resolver: Resolver,
+}
+
+impl Limiter {
+    /// Opens the store at `url` with the defaults of a builder: see [`StoreUrl`] for the forms.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        Self::builder().open(&url.parse::<StoreUrl>()?).await
+    }
+
+    /// Sets options first.
+    pub fn builder() -> LimiterBuilder {
+        LimiterBuilder::default()
+    }
+
+    /// Takes from the buckets of `entity_id` on `resource`, once awaited.
+    ///
+    /// ```
+    /// # use zae_limiter::{AcquireError, Block, Limiter, LimitSet};
+    /// # let limiter = Limiter::open("memory:").wait().unwrap();
+    /// let limits: LimitSet = "rpm=1/min".parse().unwrap();
+    /// let first = limiter.acquire("key-1", "gpt-4", &limits).consume("rpm", 1).wait();
+    /// first.unwrap().commit().wait().unwrap();
+    ///
+    /// let second = limiter.acquire("key-1", "gpt-4", &limits).consume("rpm", 1).wait();
+    /// let Err(AcquireError::Exceeded(denied)) = second else { panic!() };
+    /// assert!(denied.retry_after().is_some());
+    /// ```
+    pub fn acquire<'a>(
+        &'a self,
+        entity_id: &'a str,
+        resource: &'a str,
+        limits: impl Into<Limits>,
+    ) -> Acquire<'a> {
+        Acquire::new(self, entity_id, resource, limits.into())
+    }
+
+    /// What each limit of a bucket holds, in whole tokens rounded down; negative in debt.
+    pub async fn available(
+        &self,
+        entity_id: &str,
+        resource: &str,
+        limits: impl Into<Limits>,
+    ) -> Result<BTreeMap<LimitName, i64>, Error> {
+        let levels = self.resolve(entity_id, resource, limits.into(), false).await?;
+        let reading = self.0.store.read(&levels).await?;
+        let names = levels.own().limits.iter().map(|limit| limit.name().clone());
+        Ok(names.zip(reading.balances(&levels).map(|balance| balance.whole_tokens())).collect())
+    }
+
+    /// How long until a bucket can give `needed` (tokens by limit), if nobody takes meanwhile.
+    pub async fn time_until_available(
+        &self,
+        entity_id: &str,
+        resource: &str,
+        limits: impl Into<Limits>,
+        needed: &[(&str, u64)],
+    ) -> Result<Wait, Error> {
+        let levels = self.resolve(entity_id, resource, limits.into(), false).await?;
+        let amounts = amounts_for(&levels, needed)?;
+        let reading = self.0.store.read(&levels).await?;
+        Ok(reading.statuses(&levels, &amounts).map(|status| status.wait).max().unwrap_or(Wait::None))
+    }
+
+    /// Usage snapshots, by entity, resource and start of the window.
+    pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageSnapshot>, Error> {
+        Ok(self.0.store.usage(query).await?)
+    }
+
+    /// The store that this limiter takes from.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// The clock that this limiter and its store read.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// What an acquire does while the store is unavailable, unless it says so itself.
+    pub fn failure_mode(&self) -> FailureMode {
+        self.0.failure_mode
+    }
+
+    pub(crate) async fn resolve(
+        &self,
+        entity_id: &str,
+        resource: &str,
+        limits: Limits,
+        cascade: bool,
+    ) -> Result<Levels, Error> {
+        let ask = Ask::new(entity_id, resource, limits, cascade)?;
+        match self.0.resolver.without_store(ask, &*self.0.clock) {
+            Ok(levels) => Ok(levels),
+            Err(ask) => self.look_up(ask).await,
+        }
+    }
+
+    pub(crate) async fn look_up(&self, ask: Ask) -> Result<Levels, Error> {
+        self.0.resolver.look_up(ask, &*self.0.store, self.0.clock.now()).await
+    }
+
+    /// Returns `taken` in the background: for a lease, or a call, that was dropped.
+    pub(crate) fn give_back(&self, levels: Levels, taken: &Amounts) {
+        let amounts: Amounts = taken.iter().map(|amount| -*amount).collect();
+        let store = Arc::clone(&self.0.store);
+        self.0.store.spawn(Box::pin(async move {
+            // Nobody waits for the outcome. If the return is lost, the bucket errs towards under-admission.
+            let _ = store.apply(Change { levels: &levels, amounts: &amounts, acquires: -1 }).await;
+        }));
+    }
+}
