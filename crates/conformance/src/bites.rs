@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zae_limiter_core::{ManualClock, Store};
 
-use crate::reference::{Flaw, PendingStore, ReferenceStore};
+use crate::reference::{CancellationFlaw, Flaw, PendingStore, ReferenceStore};
 use crate::{Fixture, Scale, all_cases};
 
 mod right {
@@ -134,11 +134,20 @@ flaws! {
 }
 
 #[test]
-fn a_take_that_keeps_what_was_dropped() {
-    let keeps = |clock| -> Arc<dyn Store> { Arc::new(PendingStore::that_keeps_what_was_dropped(clock)) };
-    let name = "cancellation::a_take_that_is_dropped_half_way_leaves_nothing";
-    let complaint = complaint(name, keeps, PATIENCE).unwrap_or_default();
-    assert!(complaint.contains("await point 1"), "{complaint}");
+fn flaws_of_cancellation() {
+    for (flaw, case, expected) in [
+        (
+            CancellationFlaw::KeepsDroppedTakes,
+            "a_take_that_is_dropped_half_way_leaves_nothing",
+            "await point 1",
+        ),
+        (CancellationFlaw::DropsChanges, "a_change_that_is_polled_once_is_carried_out", "await point 0"),
+        (CancellationFlaw::StartsUnasked, "a_call_that_is_never_awaited_does_nothing", "assertion"),
+    ] {
+        let flawed = move |clock| -> Arc<dyn Store> { Arc::new(PendingStore::with(flaw, clock)) };
+        let complaint = complaint(&format!("cancellation::{case}"), flawed, PATIENCE).unwrap_or_default();
+        assert!(complaint.contains(expected), "{flaw:?}: {complaint}");
+    }
 }
 
 #[test]

@@ -113,13 +113,14 @@ impl FaultyStore {
         match self.next_fault(call) {
             None => ask(&*self.inner),
             Some(Fault::Request) => Answer::ready(Err(unavailable(call, "request"))),
-            Some(Fault::Response) => {
-                let answer = ask(&*self.inner);
-                Answer::pending(async move {
-                    answer.await?;
+            Some(Fault::Response) => match ask(&*self.inner).into_ready() {
+                Ok(_) => Answer::ready(Err(unavailable(call, "response"))),
+                Err(answer) => Answer::pending(async move {
+                    // Whatever it was: nobody will know.
+                    drop(answer.await);
                     Err(unavailable(call, "response"))
-                })
-            }
+                }),
+            },
         }
     }
 }
@@ -187,5 +188,79 @@ impl Store for FaultyStore {
 
     fn spawn(&self, task: Task) {
         self.inner.spawn(task);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zae_limiter_core::{Clock, ManualClock, Millitokens};
+
+    use super::*;
+    use crate::reference::{PendingStore, ReferenceStore};
+    use crate::shorthand::{bucket, tokens};
+
+    fn balance(store: &FaultyStore) -> Millitokens {
+        let levels = [bucket("a", "n=10/day")];
+        let reading = pollster::block_on(store.inner.read(&levels)).unwrap();
+        reading.balances(&levels).next().unwrap()
+    }
+
+    fn take(store: &FaultyStore) -> Result<Decision, StoreError> {
+        let (levels, amounts) = ([bucket("a", "n=10/day")], tokens([1]));
+        pollster::block_on(store.take(Change { levels: &levels, amounts: &amounts, acquires: 1 }))
+    }
+
+    fn around(inner: impl Store + 'static) -> FaultyStore {
+        FaultyStore::new(Arc::new(inner))
+    }
+
+    #[test]
+    fn a_lost_request_does_nothing_and_a_lost_response_hides_what_was_done() {
+        let clock = Arc::new(ManualClock::default());
+        for store in [around(ReferenceStore::new(clock.clone())), around(PendingStore::new(clock))] {
+            store.script(Call::Take, [Some(Fault::Request), None, Some(Fault::Response)]);
+            assert!(take(&store).unwrap_err().is_unavailable());
+            assert_eq!(balance(&store), Millitokens::from_tokens(10));
+            assert!(take(&store).is_ok());
+            assert!(take(&store).unwrap_err().is_unavailable());
+            assert_eq!(balance(&store), Millitokens::from_tokens(8));
+            assert!(take(&store).is_ok(), "the script has ended");
+            assert_eq!((store.calls(Call::Take), store.calls(Call::Apply)), (4, 0));
+        }
+    }
+
+    #[test]
+    fn an_outage_covers_every_method_and_leaves_the_script_for_later() {
+        let clock = Arc::new(ManualClock::default());
+        let store = around(ReferenceStore::new(clock.clone()));
+        store.script(Call::Take, [None, Some(Fault::Request)]);
+        store.set_outage(Some(Fault::Request));
+        assert!(take(&store).is_err());
+        assert!(pollster::block_on(store.entities()).is_err());
+        let entity = Entity::new(bucket("a", "n=1/s").entity_id, clock.now());
+        assert!(pollster::block_on(store.create_entity(&entity)).unwrap_err().is_unavailable());
+        store.set_outage(None);
+        assert_eq!(pollster::block_on(store.entities()).unwrap(), []);
+        assert!(take(&store).is_ok());
+        assert!(take(&store).is_err());
+    }
+
+    #[test]
+    fn answers_stay_as_ready_as_those_of_the_store_inside() {
+        let store = around(ReferenceStore::new(Arc::default()));
+        store.script(Call::Entities, [None, Some(Fault::Request), Some(Fault::Response)]);
+        for _ in 0..3 {
+            assert!(store.entities().into_ready().is_ok());
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_store_inside_is_lost_with_the_response() {
+        let store = around(ReferenceStore::new(Arc::default()));
+        let entity = Entity::new(bucket("a", "n=1/s").entity_id, zae_limiter_core::Timestamp::EPOCH);
+        pollster::block_on(store.create_entity(&entity)).unwrap();
+        store.script(Call::CreateEntity, [Some(Fault::Response)]);
+        let error = pollster::block_on(store.create_entity(&entity)).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     }
 }

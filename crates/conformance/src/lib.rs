@@ -2,12 +2,15 @@
 //!
 //! A store crate adds the whole suite, one `#[test]` a case, with a function that makes an empty store:
 //!
-//! ```ignore
-//! fn memory(clock: Arc<ManualClock>) -> Arc<dyn Store> {
-//!     Arc::new(MemoryStore::new(clock))
+//! ```
+//! # use std::sync::Arc;
+//! # use zae_limiter_core::{ManualClock, Store};
+//! fn my_store(clock: Arc<ManualClock>) -> Arc<dyn Store> {
+//!     todo!("Arc::new(MyStore::new(clock))")
 //! }
 //!
-//! zae_limiter_conformance::conformance_tests!(memory);
+//! zae_limiter_conformance::conformance_tests!(my_store);
+//! # fn main() {}
 //! ```
 //!
 //! The cases stand in files of one concept each and name the invariants (I1, I2, …) that they check. One of

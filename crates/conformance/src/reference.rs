@@ -5,7 +5,7 @@ mod pending;
 mod state;
 mod store;
 
-pub(crate) use pending::PendingStore;
+pub(crate) use pending::{CancellationFlaw, PendingStore};
 pub(crate) use store::ReferenceStore;
 
 /// A mistake that a store may make.

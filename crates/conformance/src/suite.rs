@@ -236,7 +236,8 @@ macro_rules! __for_each_case {
             }
             cancellation {
                 a_take_that_is_dropped_half_way_leaves_nothing,
-                a_take_that_is_never_awaited_leaves_nothing,
+                a_change_that_is_polled_once_is_carried_out,
+                a_call_that_is_never_awaited_does_nothing,
                 a_task_runs_to_its_end,
             }
             differential {

@@ -140,4 +140,7 @@ pub(crate) fn a_denied_take_changes_no_limit(h: &Harness) {
     h.deny(&[bucket("a", "n=1000/s")], &tokens([1]));
     h.advance(1_000);
     assert_eq!(h.balances(&b), milli([1]), "refilled at the rate of the last take that was admitted");
+
+    h.deny(&[bucket("new", "n=5/day")], &tokens([6]));
+    h.admit(&[bucket("new", "n=100/day")], &tokens([100]));
 }

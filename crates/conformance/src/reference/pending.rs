@@ -12,21 +12,31 @@ use zae_limiter_core::{
 
 use super::ReferenceStore;
 
-/// Waits before it asks the store and before it tells the answer.
+/// Waits before it asks the store, and again before it tells the answer.
 #[derive(Debug)]
 pub(crate) struct PendingStore {
     inner: ReferenceStore,
-    returns_what_was_dropped: bool,
+    flaw: Option<CancellationFlaw>,
+}
+
+/// A mistake about calls that are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CancellationFlaw {
+    /// Keeps what a dropped take took.
+    KeepsDroppedTakes,
+    /// Does not carry out a change that is dropped before it was sent.
+    DropsChanges,
+    /// Starts before anybody waits for the answer.
+    StartsUnasked,
 }
 
 impl PendingStore {
     pub(crate) fn new(clock: Arc<ManualClock>) -> Self {
-        Self { inner: ReferenceStore::new(clock), returns_what_was_dropped: true }
+        Self { inner: ReferenceStore::new(clock), flaw: None }
     }
 
-    /// One that keeps what a dropped take took.
-    pub(crate) fn that_keeps_what_was_dropped(clock: Arc<ManualClock>) -> Self {
-        Self { returns_what_was_dropped: false, ..Self::new(clock) }
+    pub(crate) fn with(flaw: CancellationFlaw, clock: Arc<ManualClock>) -> Self {
+        Self { flaw: Some(flaw), ..Self::new(clock) }
     }
 }
 
@@ -75,8 +85,9 @@ impl Store for PendingStore {
         Answer::pending(async move {
             wait().await;
             let decision = self.inner.take(take).await?;
-            let taken = matches!(decision, Decision::Admitted(_)) && self.returns_what_was_dropped;
-            let mut dropped = Return { store: &self.inner, taken: taken.then_some(take) };
+            let taken = matches!(decision, Decision::Admitted(_));
+            let returns = taken && self.flaw != Some(CancellationFlaw::KeepsDroppedTakes);
+            let mut dropped = Return { store: &self.inner, taken: returns.then_some(take) };
             wait().await;
             dropped.taken = None;
             Ok(decision)
@@ -84,7 +95,19 @@ impl Store for PendingStore {
     }
 
     fn apply<'a>(&'a self, change: Change<'a>) -> StoreAnswer<'a, ()> {
-        later!(self.inner.apply(change))
+        if self.flaw == Some(CancellationFlaw::DropsChanges) {
+            return later!(self.inner.apply(change));
+        }
+        let mut begun = None;
+        if self.flaw == Some(CancellationFlaw::StartsUnasked) {
+            begun = Some(self.inner.apply(change));
+        }
+        Answer::pending(async move {
+            let answer = begun.unwrap_or_else(|| self.inner.apply(change)).await;
+            wait().await;
+            wait().await;
+            answer
+        })
     }
 
     fn read<'a>(&'a self, levels: &'a [Level]) -> StoreAnswer<'a, Reading> {
