@@ -5,14 +5,14 @@
 //! commit tries again. Here the other writers are held off for that moment instead.
 
 use std::ffi::c_int;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use rusqlite::wal::CheckpointMode;
 
 use super::failure::Failure;
-use super::patience::Patience;
+use super::patience::{Patience, Wait};
 
 /// Pages (of 4 KiB) that the log may grow by between two attempts.
 const STEP: c_int = 2_000;
@@ -32,7 +32,7 @@ pub(super) fn install(connection: &mut Connection, patience: &Patience) -> Resul
         last = pages;
         if pages >= due {
             due = pages.saturating_add(STEP);
-            patience.start(Instant::now() + WAIT_FOR_READERS);
+            patience.start(Wait::new(WAIT_FOR_READERS));
             // The commit has succeeded, whatever comes of this: an attempt that fails is made up for by the next.
             let _ = log.checkpoint_v2(CheckpointMode::RESTART);
         }

@@ -89,6 +89,7 @@ fn told(error: &rusqlite::Error, path: &str) -> (StoreErrorKind, String) {
     };
     match error {
         // Our SQL is fixed: it fails to compile, or to find its types, only on tables that were tampered with.
+        E::SqliteFailure(_, Some(message)) if message.starts_with("no such ") => return damaged(),
         E::SqlInputError { .. }
         | E::FromSqlConversionFailure(..)
         | E::IntegralValueOutOfRange(..)

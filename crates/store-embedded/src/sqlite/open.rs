@@ -11,7 +11,7 @@ use super::checkpoint;
 use super::connection::SharedConnection;
 use super::failure::{Failure, is_busy};
 use super::options::SqliteOptions;
-use super::patience::Patience;
+use super::patience::{Patience, Wait};
 use super::schema;
 use super::transaction::Transaction;
 
@@ -77,7 +77,7 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<SharedConnect
     }
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
-    let patience = Patience::new(options.busy_timeout);
+    let patience = Patience::new(Wait::new(options.busy_timeout));
     let waiting = patience.clone();
     connection.busy_handler(Some(move |attempts| waiting.wait(attempts)))?;
 
@@ -95,7 +95,7 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<SharedConnect
     connection.pragma_update(None, "trusted_schema", false)?;
     schema::prepare(&connection)?;
     checkpoint::install(&mut connection, &patience)?;
-    Ok(SharedConnection::new(connection, patience))
+    Ok(SharedConnection::new(connection, patience, options.busy_timeout))
 }
 
 /// Readers then do not wait for the writer, nor it for them. It is a property of the file: only the first process

@@ -8,46 +8,65 @@ use parking_lot::Mutex;
 
 /// How long a waiting process sleeps before it looks again: about as long as a few writes take.
 const NAP: Duration = Duration::from_micros(100);
-
+/// After this time of waiting, naps grow.
+const EAGER: Duration = Duration::from_millis(100);
+/// The longest nap.
+const LONGEST_NAP: Duration = Duration::from_millis(2);
 /// The longest timeout: instants far ahead cannot be computed on every machine.
-const LONGEST: Duration = Duration::from_hours(24);
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
-/// How long one operation may wait in all. Clones share the deadline of the operation under way.
-#[derive(Clone, Debug)]
-pub(super) struct Patience {
+/// The wait of one operation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wait {
+    since: Instant,
     timeout: Duration,
-    deadline: Arc<Mutex<Instant>>,
 }
 
-impl Patience {
+impl Wait {
+    /// The wait of an operation that starts now, and may take this long in all.
     pub(super) fn new(timeout: Duration) -> Self {
-        let timeout = timeout.min(LONGEST);
-        Self { timeout, deadline: Arc::new(Mutex::new(Instant::now() + timeout)) }
+        Self { since: Instant::now(), timeout: timeout.min(LONGEST_TIMEOUT) }
     }
 
-    /// When an operation that starts now has to give up.
-    pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
+    /// When the operation has to give up.
+    pub(super) fn deadline(self) -> Instant {
+        self.since + self.timeout
+    }
+}
+
+/// The wait of the operation that is under way on a connection; clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Patience(Arc<Mutex<Wait>>);
+
+impl Patience {
+    pub(super) fn new(wait: Wait) -> Self {
+        Self(Arc::new(Mutex::new(wait)))
     }
 
-    /// Starts an operation that has to give up at `deadline`.
-    pub(super) fn start(&self, deadline: Instant) {
-        *self.deadline.lock() = deadline;
+    /// Makes `wait` that of the operation under way.
+    pub(super) fn start(&self, wait: Wait) {
+        *self.0.lock() = wait;
     }
 
     /// Waits a moment before trying again; false once the operation has waited long enough.
-    ///
-    /// Naps of one length, unlike the growing ones of SQLite itself, give a process that has waited long the same
-    /// chance as one that has just come.
     pub(super) fn wait(&self, attempts: i32) -> bool {
-        if Instant::now() >= *self.deadline.lock() {
+        let Wait { since, timeout } = *self.0.lock();
+        let waited = since.elapsed();
+        if waited >= timeout {
             return false;
         }
         if attempts == 0 {
-            thread::yield_now()
+            thread::yield_now();
         } else {
-            thread::sleep(NAP)
+            thread::sleep(nap(waited));
         }
         true
     }
+}
+
+/// Naps of one length, unlike the growing ones of SQLite itself, give a process that has waited long the same chance as
+/// one that has just come. But dozens of processes that wait together would keep the processors busy with looking, and
+/// the one that they wait for from getting on: so an unusually long wait makes them look less often.
+fn nap(waited: Duration) -> Duration {
+    (waited.saturating_sub(EAGER) / 16).clamp(NAP, LONGEST_NAP)
 }

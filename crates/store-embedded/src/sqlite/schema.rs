@@ -23,6 +23,9 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), Failure> {
     let transaction = Transaction::write(connection)?;
     // Another process may have been here meanwhile.
     let version = version(&transaction)?;
+    if version == VERSION {
+        return Ok(());
+    }
     for migration in MIGRATIONS.iter().skip(version as usize) {
         transaction.execute_batch(migration)?;
     }
