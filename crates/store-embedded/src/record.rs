@@ -1,6 +1,8 @@
 //! The record of one bucket: its limits, their states, and the usage of the hour it was last changed in.
 
-use serde::{Deserialize, Serialize};
+#[cfg(feature = "sqlite")]
+mod text;
+
 use smallvec::SmallVec;
 use zae_limiter_core::limit::LimitError;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
@@ -187,6 +189,7 @@ impl Record {
     }
 }
 
+#[cfg(feature = "memory")]
 /// [`Record::admits`] for a bucket that has no record, and therefore is full.
 pub(crate) fn full_admits(
     level: &Level,
@@ -212,45 +215,4 @@ fn admits(
         }
     }
     true
-}
-
-/// How a record is written to a database.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct RecordRow {
-    hour: u32,
-    acquires: i64,
-    limits: Vec<CellRow>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CellRow {
-    #[serde(flatten)]
-    limit: Limit,
-    /// [`Rate::split`]: whole ms and the remainder.
-    full_at: (i64, i64),
-    consumed: Millitokens,
-}
-
-impl From<&Record> for RecordRow {
-    fn from(record: &Record) -> Self {
-        let limits = record.limits.iter().zip(&record.cells).map(|(limit, cell)| CellRow {
-            limit: limit.clone(),
-            full_at: limit.rate().split(cell.full_at),
-            consumed: cell.consumed,
-        });
-        Self { hour: record.hour, acquires: record.acquires, limits: limits.collect() }
-    }
-}
-
-impl TryFrom<RecordRow> for Record {
-    type Error = LimitError;
-    fn try_from(row: RecordRow) -> Result<Self, LimitError> {
-        let cell = |row: &CellRow| Cell {
-            full_at: row.limit.rate().joined(row.full_at.0, row.full_at.1),
-            consumed: row.consumed,
-        };
-        let cells = row.limits.iter().map(cell).collect();
-        let limits = LimitSet::new(row.limits.into_iter().map(|row| row.limit))?;
-        Ok(Self { limits, cells, hour: row.hour, acquires: row.acquires })
-    }
 }
