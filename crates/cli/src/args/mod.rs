@@ -1,0 +1,96 @@
+//! What can be asked of the command line.
+
+mod amount;
+mod duration;
+mod instant;
+mod limits;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use zae_limiter::FailureMode;
+
+pub(crate) use self::amount::{Amount, by_name};
+pub(crate) use self::duration::parse_duration;
+pub(crate) use self::instant::Instant;
+pub(crate) use self::limits::LimitArgs;
+use crate::commands::acquire::AcquireArgs;
+use crate::commands::available::AvailableArgs;
+use crate::commands::capacity::CapacityArgs;
+use crate::commands::completions::CompletionsArgs;
+use crate::commands::entity::EntityCommand;
+use crate::commands::limits::LimitsCommand;
+use crate::commands::replay::ReplayArgs;
+use crate::commands::run::RunArgs;
+use crate::commands::usage::UsageArgs;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done or admitted, 75 denied by a limit, 2 bad input, 1 any other failure.
+
+Start with:
+  zae-limiter acquire key-1 gpt-4 --limit rpm=100/min --limit tpm=10k/min --consume rpm=1 --consume tpm=500
+  zae-limiter run nightly backups --limit n=2/h --wait 10m -- ./backup.sh";
+
+/// Rate limits that need no server: several token buckets in one call, shared by all processes of a machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "zae-limiter",
+    bin_name = "zae-limiter",
+    version,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    after_help = EXIT_CODES
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Print the version.
+    #[arg(short = 'v', long, visible_short_alias = 'V', action = ArgAction::Version)]
+    version: (),
+}
+
+/// Options that every command takes.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Keep the state here: sqlite:///path/limits.db, or memory: [default: limits.db in the user's data directory]
+    #[arg(long, global = true, value_name = "URL", env = "ZAE_LIMITER_STORE", hide_env_values = true)]
+    pub(crate) store: Option<String>,
+    /// Print JSON instead of tables.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// While the store is unavailable, admit (open) or fail (closed).
+    #[arg(
+        long,
+        global = true,
+        value_name = "open|closed",
+        default_value = "closed",
+        hide_default_value = true
+    )]
+    pub(crate) failure_mode: FailureMode,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Acquire(AcquireArgs),
+    Run(RunArgs),
+    Available(AvailableArgs),
+    #[command(subcommand)]
+    Entity(EntityCommand),
+    #[command(subcommand)]
+    Limits(LimitsCommand),
+    Capacity(CapacityArgs),
+    Usage(UsageArgs),
+    Replay(ReplayArgs),
+    Completions(CompletionsArgs),
+}
+
+/// Where to draw a chart.
+#[derive(Args, Debug)]
+pub(crate) struct PlotArg {
+    /// Also draw a chart into this file.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
+}
