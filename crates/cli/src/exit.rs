@@ -94,7 +94,7 @@ pub(crate) fn code(outcome: Result<Exit, Failure>) -> ExitCode {
 pub(crate) fn usage(error: &clap::Error) -> Result<Exit, Failure> {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            output::print(&error.render().ansi().to_string())?;
+            output::print(&format!("{}\n", error.render().ansi().to_string().trim_end()))?;
             Ok(Exit::Success)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {

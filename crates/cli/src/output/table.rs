@@ -7,6 +7,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::DIM;
 
+/// Blanks between columns.
+const GAP: usize = 2;
+
 /// The side of a column that its cells are set at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -64,16 +67,17 @@ impl Table {
             // Blanks that are only written once something follows them, so that no line ends in any.
             let mut blanks = 0;
             for ((cell, align), width) in row.iter().zip(&self.columns).zip(&widths) {
+                if cell.text.is_empty() {
+                    // A column without any text takes no room.
+                    blanks += if *width > 0 { width + GAP } else { 0 };
+                    continue;
+                }
                 let padding = width - cell.text.width();
                 let (before, after) = if *align == Align::Right { (padding, 0) } else { (0, padding) };
-                if !cell.text.is_empty() {
-                    let style = cell.style;
-                    // Writing to a string cannot fail.
-                    let _ = write!(line, "{:1$}{style}{2}{style:#}", "", blanks + before, cell.text);
-                    blanks = after + 2;
-                } else {
-                    blanks += width + 2;
-                }
+                let style = cell.style;
+                // Writing to a string cannot fail.
+                let _ = write!(line, "{:1$}{style}{2}{style:#}", "", blanks + before, cell.text);
+                blanks = after + GAP;
             }
             text.push_str(&line);
             text.push('\n');
@@ -105,6 +109,6 @@ mod tests {
         table.row(["日本".into(), 5.into(), "".into()]);
         table.row(["a\x1b[31m".into(), 12_345.into(), "x".into()]);
         let plain = anstream::adapter::strip_str(&table.render()).to_string();
-        assert_eq!(plain, "NAME              N  NOTE\n日本              5\na\\u{1b}[31m  12345  x\n");
+        assert_eq!(plain, "NAME             N  NOTE\n日本             5\na\\u{1b}[31m  12345  x\n");
     }
 }

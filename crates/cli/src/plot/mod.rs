@@ -15,6 +15,7 @@ use self::panel::{Marks, Series};
 use self::time_axis::TimeAxis;
 pub(crate) use self::time_axis::step_for;
 use crate::exit::Failure;
+use crate::output::{grouped, minute};
 
 const WIDTH: u32 = 1_000;
 const PANEL_HEIGHT: u32 = 260;
@@ -59,40 +60,54 @@ fn draw_panel(
     panel: &Panel,
     span: Range<Timestamp>,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let values = panel.values();
+    let since = minute(span.start);
     let mut chart = ChartBuilder::on(area)
         .margin(10)
         .margin_right(24)
-        .caption(panel.title(), (FONT, 16))
-        .x_label_area_size(24)
-        .y_label_area_size(72)
-        .build_cartesian_2d(TimeAxis::new(span), values)?;
-    chart.configure_mesh().light_line_style(TRANSPARENT).x_labels(10).y_labels(6).draw()?;
-    let mut named = false;
-    for (i, series) in panel.series().iter().enumerate() {
-        let colour = series.colour;
-        let drawn = match panel.marks() {
-            Marks::Bars(bars) => chart.draw_series(bars.iter().filter(|bar| bar.values.len() > i).map(|bar| {
-                let below: f64 = bar.values[..i].iter().sum();
-                let corners = [(bar.from, below), (bar.to, below + bar.values[i])];
-                Rectangle::new(corners, colour.filled())
-            }))?,
-            Marks::Line(points) => chart.draw_series(LineSeries::new(
-                points.iter().filter_map(|(at, values)| Some((*at, *values.get(i)?))),
-                colour.stroke_width(2),
-            ))?,
-        };
-        if let Series { name: Some(name), .. } = series {
-            named = true;
-            drawn.label(name).legend(move |(x, y)| Rectangle::new([(x, y - 4), (x + 12, y + 4)], colour.filled()));
+        .caption(format!("{}, from {since} UTC", panel.title()), (FONT, 19))
+        .x_label_area_size(26)
+        .y_label_area_size(90)
+        .build_cartesian_2d(TimeAxis::new(span), panel.values())?;
+    let mut mesh = chart.configure_mesh();
+    mesh.light_line_style(TRANSPARENT).bold_line_style(BLACK.mix(0.12)).label_style((FONT, 15));
+    mesh.x_labels(10).y_labels(6).y_label_formatter(&|value| label(*value)).draw()?;
+    for (i, Series { name, colour }) in panel.series().iter().enumerate() {
+        let colour = *colour;
+        match panel.marks() {
+            Marks::Bars(bars) => {
+                chart.draw_series(bars.iter().filter(|bar| bar.values.len() > i).map(|bar| {
+                    let below: f64 = bar.values[..i].iter().sum();
+                    Rectangle::new([(bar.from, below), (bar.to, below + bar.values[i])], colour.filled())
+                }))?;
+            }
+            Marks::Line(points) => {
+                for line in Panel::lines_of(points, i) {
+                    chart.draw_series(LineSeries::new(line, colour.filled().stroke_width(2)).point_size(2))?;
+                }
+            }
+        }
+        if let Some(name) = name {
+            // A series of its own for the legend, as a broken line has several.
+            let swatch = move |(x, y)| Rectangle::new([(x, y - 4), (x + 12, y + 4)], colour.filled());
+            chart.draw_series(std::iter::empty::<Rectangle<_>>())?.label(name).legend(swatch);
         }
     }
-    if named {
+    if panel.series().iter().any(|series| series.name.is_some()) {
         let mut legend = chart.configure_series_labels();
-        legend.position(SeriesLabelPosition::UpperRight).background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.2));
-        legend.label_font((FONT, 13)).draw()?;
+        legend.position(SeriesLabelPosition::UpperRight).background_style(WHITE.mix(0.8));
+        legend.border_style(BLACK.mix(0.2)).label_font((FONT, 15)).draw()?;
     }
     Ok(())
+}
+
+/// A value as a label of an axis: `20,000`, `0.25`.
+fn label(value: f64) -> String {
+    // Ticks are round, so what a label cuts off is the noise of binary fractions.
+    #[expect(clippy::cast_possible_truncation, reason = "within the range of the amounts that limits have")]
+    let whole = value.trunc() as i64;
+    let fraction = format!("{:.3}", value.fract().abs());
+    let fraction = fraction.trim_start_matches('0').trim_end_matches('0').trim_end_matches('.');
+    format!("{}{fraction}", grouped(whole))
 }
 
 #[cfg(test)]
@@ -108,6 +123,13 @@ mod tests {
         assert!(!svg.contains("<script>"), "{svg}");
         assert!(svg.contains("&lt;script&gt;&amp;"), "{svg}");
         assert!(svg.contains("00:30"), "the time axis is labelled: {svg}");
+    }
+
+    #[test]
+    fn labels_are_as_short_as_they_are_exact() {
+        for (value, text) in [(0.0, "0"), (0.2, "0.2"), (0.30000000000000004, "0.3"), (20_000.0, "20,000"), (-5.0, "-5")] {
+            assert_eq!(label(value), text);
+        }
     }
 
     #[test]

@@ -37,8 +37,8 @@ pub(super) struct Series {
 pub(super) enum Marks {
     /// The series stacked on each other.
     Bars(Vec<Bar>),
-    /// A line a series.
-    Line(Vec<(Timestamp, Vec<f64>)>),
+    /// A line a series, broken where there are no values.
+    Line(Vec<(Timestamp, Option<Vec<f64>>)>),
 }
 
 #[derive(Debug)]
@@ -75,8 +75,8 @@ impl Panel {
         }
     }
 
-    /// Adds a point to each line.
-    pub(crate) fn point(&mut self, at: Timestamp, values: Vec<f64>) {
+    /// Adds a point to each line, or a break.
+    pub(crate) fn point(&mut self, at: Timestamp, values: Option<Vec<f64>>) {
         if let Marks::Line(points) = &mut self.marks {
             points.push((at, values));
         }
@@ -88,6 +88,18 @@ impl Panel {
 
     pub(super) fn series(&self) -> &[Series] {
         &self.series
+    }
+
+    /// The lines of a series: its points from one break to the next.
+    pub(super) fn lines_of(points: &[(Timestamp, Option<Vec<f64>>)], series: usize) -> Vec<Vec<(Timestamp, f64)>> {
+        let value = |(at, values): &(Timestamp, Option<Vec<f64>>)| {
+            Some((*at, values.as_ref()?.get(series).copied()?))
+        };
+        points
+            .split(|(_, values)| values.is_none())
+            .filter(|run| !run.is_empty())
+            .map(|run| run.iter().filter_map(value).collect())
+            .collect()
     }
 
     pub(super) const fn marks(&self) -> &Marks {
@@ -108,7 +120,7 @@ impl Panel {
     pub(super) fn values(&self) -> Range<f64> {
         let sums: Vec<f64> = match &self.marks {
             Marks::Bars(bars) => bars.iter().map(|bar| bar.values.iter().sum()).collect(),
-            Marks::Line(points) => points.iter().flat_map(|(_, values)| values.iter().copied()).collect(),
+            Marks::Line(points) => points.iter().filter_map(|(_, values)| values.as_ref()).flatten().copied().collect(),
         };
         let most = sums.iter().copied().fold(0.0, f64::max);
         let least = sums.iter().copied().fold(0.0, f64::min);

@@ -8,7 +8,7 @@ mod simulate;
 mod time;
 mod trace;
 
-use std::fs::File;
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -141,23 +141,17 @@ fn check(tokens: &[Tokens], option: &str, limits: &LimitSet) -> Result<(), Failu
 
 /// Reads the log in a file, or on stdin.
 fn read(path: &Path, columns: &Columns<'_>, bad_rows: BadRows) -> Result<Trace, Failure> {
-    if path == Path::new("-") {
-        return parse(io::stdin().lock(), "stdin", columns, bad_rows);
-    }
-    let unreadable = |error: &io::Error| Failure::file("read", path, error);
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
-    if metadata.is_dir() {
-        return Err(unreadable(&io::ErrorKind::IsADirectory.into()));
-    }
-    let progress = progress("reading", metadata.len(), "{binary_bytes} of {binary_total_bytes}");
-    let trace = parse(progress.wrap_read(file), &path.display().to_string(), columns, bad_rows);
+    let (name, csv) = if path == Path::new("-") {
+        let mut csv = Vec::new();
+        ("stdin".to_owned(), io::stdin().lock().read_to_end(&mut csv).map(|_| csv))
+    } else {
+        (path.display().to_string(), fs::read(path))
+    };
+    let csv = csv.map_err(|error| Failure::file("read", path, &error))?;
+    let progress = progress("reading", csv.len() as u64, "{binary_bytes} of {binary_total_bytes}");
+    let trace = Trace::read(&csv, columns, bad_rows, |bytes| progress.set_position(bytes));
     progress.finish_and_clear();
-    trace
-}
-
-fn parse(input: impl Read, name: &str, columns: &Columns<'_>, bad_rows: BadRows) -> Result<Trace, Failure> {
-    Trace::read(input, columns, bad_rows).map_err(|BadTrace(problem)| Failure::bad_input(format!("{name}: {problem}")))
+    trace.map_err(|BadTrace(problem)| Failure::bad_input(format!("{name}: {problem}")))
 }
 
 /// A progress bar on stderr, if that is a terminal.

@@ -122,7 +122,9 @@ pub(super) fn panels(timeline: &Timeline, limits: &LimitSet) -> Vec<Panel> {
     for (start, span) in timeline.iter() {
         let end = Timestamp::from_millis(start.as_millis() + timeline.step);
         requests.bar(start, end, &[span.admitted as f64, span.denied as f64]);
-        use_of.point(start, span.utilization.clone());
+        // Between requests nothing was measured.
+        let measured = span.admitted + span.denied > 0;
+        use_of.point(start, measured.then(|| span.utilization.clone()));
     }
     vec![requests, use_of]
 }

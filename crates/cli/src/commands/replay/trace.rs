@@ -1,7 +1,6 @@
 //! A log of requests, read from CSV.
 
 use std::collections::HashMap;
-use std::io::Read;
 
 use csv::{ByteRecord, ReaderBuilder, Trim};
 use zae_limiter::core::amount::MAX_TOKENS;
@@ -56,23 +55,26 @@ struct BadRow {
 }
 
 impl Trace {
-    /// Reads a log. Columns are found by the names in its first line.
-    pub(super) fn read(input: impl Read, columns: &Columns<'_>, bad_rows: BadRows) -> Result<Self, BadTrace> {
+    /// Reads a log. Columns are found by the names in its first line. `progress` is told how many bytes are done.
+    pub(super) fn read(
+        csv: &[u8],
+        columns: &Columns<'_>,
+        bad_rows: BadRows,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Self, BadTrace> {
         let unreadable = |error: csv::Error| BadTrace(error.to_string());
-        let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(input);
+        let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(csv);
         let header = Header::new(reader.byte_headers().map_err(unreadable)?)?;
         let layout = header.layout(columns)?;
         let mut trace = Self { width: layout.tokens.len(), ..Self::default() };
         let mut numbers = HashMap::new();
         let mut record = ByteRecord::new();
         while reader.read_byte_record(&mut record).map_err(unreadable)? {
+            progress(reader.position().byte());
             let Err(bad) = trace.add(&record, &header, &layout, &mut numbers) else { continue };
             match bad_rows {
                 BadRows::Skip => trace.skipped += 1,
-                BadRows::Refuse => {
-                    let line = first_line(&record, reader.position().line(), reader.is_done());
-                    return Err(BadTrace(bad.describe(line, &header, &record)));
-                }
+                BadRows::Refuse => return Err(BadTrace(bad.describe(first_line(csv, &record), &header, &record))),
             }
         }
         trace.rows.sort_by_key(|row| row.at);
@@ -153,13 +155,12 @@ fn whole_number(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// The line that a record begins in, given the reader's line after it.
-///
-/// The reader's own position of a record is that of the blank lines before it.
-fn first_line(record: &ByteRecord, line_after: u64, at_end: bool) -> u64 {
-    let _ = at_end;
-    let inside = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-    line_after.saturating_sub(inside + 1)
+/// The line that a record begins in: where the reader stood before it, and the blank lines from there on.
+fn first_line(csv: &[u8], record: &ByteRecord) -> u64 {
+    let Some(position) = record.position() else { return 0 };
+    let rest = usize::try_from(position.byte()).ok().and_then(|byte| csv.get(byte..)).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+    position.line() + blank.filter(|byte| **byte == b'\n').count() as u64
 }
 
 impl BadRow {
@@ -173,5 +174,88 @@ impl BadRow {
             "" => format!("line {line}, column {}: expected {expected}, found {found}", column + 1),
             name => format!("line {line}, column {name}: expected {expected}, found {found}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(csv: &str, bad_rows: BadRows) -> Result<Trace, BadTrace> {
+        let tokens = "tpm=In+Out".parse().unwrap();
+        let columns = Columns { time: None, entity: Some("key"), tokens: vec![&tokens] };
+        Trace::read(csv.as_bytes(), &columns, bad_rows, |_| ())
+    }
+
+    fn problem(csv: &str) -> String {
+        read(csv, BadRows::Refuse).unwrap_err().0
+    }
+
+    #[test]
+    fn rows_are_in_time_order_and_in_file_order_within_an_instant() {
+        let trace = read("Out,ts,In,key\n1,7,2,a\n3,5,4,b\n5,7.0009,6,b\n\n7,5,8,a\n", BadRows::Refuse).unwrap();
+        let tokens: Vec<u64> = trace.rows.iter().map(|row| trace.tokens_of(*row)[0]).collect();
+        assert_eq!(tokens, [7, 15, 3, 11]);
+        let entities: Vec<&str> = trace.rows.iter().map(|row| trace.entities[row.entity].as_str()).collect();
+        assert_eq!(entities, ["b", "a", "a", "b"]);
+    }
+
+    #[test]
+    fn a_bad_row_is_named_by_line_and_column() {
+        for (row, expected) in [
+            ("1,x,2,k", "line 4, column ts: expected a time"),
+            ("1,5,2.5,k", "line 4, column In: expected a whole number"),
+            ("-1,5,2,k", "line 4, column Out: expected a whole number"),
+            ("1,5,,k", "found \"\""),
+            ("1,5,99999999999999999999,k", "column In: expected a whole number"),
+            ("1,5,1000000000000,k", "column Out: expected a whole number (at most 1000000000000 tokens in all)"),
+            ("1,5,2,", "line 4, column key: expected an entity id"),
+            ("1,5,2,a#b", "found \"a#b\""),
+            ("1,5,2", "line 4, column key: expected as many fields as there are columns, found nothing"),
+            ("1,5,2,k,9", "line 4, column 5: expected as many fields as there are columns, found \"9\""),
+        ] {
+            for end in ["", "\n", "\r\n", "\n6,6,6,k\n"] {
+                let csv = format!("Out,ts,In,key\n1,5,2,k\n1,5,2,k\n{row}{end}");
+                let problem = problem(&csv);
+                assert!(problem.contains(expected), "{csv:?}: {problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn blank_lines_and_line_breaks_in_quotes_are_counted() {
+        let csv = "\n\nOut,ts,In,key\r\n\r\n1,5,2,\"k\"\n\n\n1,5,2,\"x, y\"\n\n1,bad,2,\"k\"\n";
+        assert!(problem(csv).starts_with("line 10, column ts"), "{}", problem(csv));
+        let csv = "note,Out,ts,In,key\n\"two\nlines\",1,5,2,k\n\n\"two\nlines\",1,bad,2,k\n";
+        assert!(problem(csv).starts_with("line 5, column ts"), "{}", problem(csv));
+    }
+
+    #[test]
+    fn bad_rows_leave_nothing_behind_when_they_are_skipped() {
+        let csv = "Out,ts,In,key\n1,bad,2,new\n1,5,x,other\n1,5,2,k\n1,5\n\"1\",6,\"7\",k\n";
+        let trace = read(csv, BadRows::Skip).unwrap();
+        assert_eq!(trace.skipped, 3);
+        assert_eq!(trace.entity_count(), 1);
+        let tokens: Vec<u64> = trace.rows.iter().map(|row| trace.tokens_of(*row)[0]).collect();
+        assert_eq!(tokens, [3, 8]);
+    }
+
+    #[test]
+    fn columns_that_are_not_there_are_explained() {
+        for (csv, expected) in [
+            ("", "it is empty"),
+            ("\n\n", "it is empty"),
+            ("5,6,7,8\n", "line 1 looks like a request"),
+            ("a,b\n", "no column is called timestamp, time, ts; name one with --time-column; the columns are a, b"),
+            ("ts,Inn,Out,key\n", "there is no column \"In\"; did you mean \"Inn\"? the columns are ts, Inn, Out, key"),
+            ("ts,in,Out,key\n", "did you mean \"in\"?"),
+            ("ts,x,Out,key\n", "there is no column \"In\"; the columns are"),
+            ("ts,In,In,Out,key\n", "several columns are called \"In\""),
+        ] {
+            assert!(problem(csv).contains(expected), "{csv:?}: {}", problem(csv));
+        }
+        let columns = Columns { time: None, entity: None, tokens: vec![] };
+        assert!(Trace::read(b"\xff,ts\n", &columns, BadRows::Skip, |_| ()).is_err());
+        assert_eq!(read("\u{feff}ts,In,Out,key\n", BadRows::Refuse).unwrap().entity_count(), 0);
     }
 }
