@@ -20,6 +20,7 @@ enum State<'a, T> {
 
 impl<'a, T> Answer<'a, T> {
     /// An answer that is there already.
+    #[inline]
     pub fn ready(value: T) -> Self {
         Self(State::Ready(Some(value)))
     }
@@ -27,6 +28,15 @@ impl<'a, T> Answer<'a, T> {
     /// An answer that has to be waited for.
     pub fn pending(future: impl Future<Output = T> + Send + 'a) -> Self {
         Self(State::Pending(Box::pin(future)))
+    }
+
+    /// The value if it is there already; otherwise the answer, which has not been polled.
+    #[inline]
+    pub fn into_ready(self) -> Result<T, Self> {
+        match self.0 {
+            State::Ready(Some(value)) => Ok(value),
+            state => Err(Self(state)),
+        }
     }
 }
 
@@ -36,6 +46,7 @@ impl<T> Unpin for Answer<'_, T> {}
 impl<T> Future for Answer<'_, T> {
     type Output = T;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         match &mut self.0 {
             State::Ready(value) => match value.take() {

@@ -26,7 +26,9 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
 /// # Cancellation
 ///
-/// Dropping a pending [`take`](Store::take) returns what it took, if anything.
+/// An answer that is pending does nothing before it is first polled. Dropping a pending [`take`](Store::take)
+/// returns what it took, if anything; an [`apply`](Store::apply) that was polled is carried out even if its answer is
+/// dropped.
 ///
 /// # State
 ///

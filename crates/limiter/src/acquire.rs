@@ -1,14 +1,13 @@
 //! One acquire: what it asks for, and how it is carried out.
 
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 use zae_limiter_core::amount::MAX_TOKENS;
-use zae_limiter_core::take::limits_of;
-use zae_limiter_core::{Amounts, Change, Decision, Levels, Millitokens};
+use zae_limiter_core::{Amounts, Answer, Change, Decision, Levels, Millitokens};
 
+use crate::resolve::Ask;
 use crate::{AcquireError, BucketHandle, Error, FailureMode, Lease, Limiter, Limits, RateLimitExceeded, RequestError};
 
 /// The longest random delay that is added to a wait.
@@ -106,27 +105,60 @@ impl<'a> Acquire<'a> {
         Ok(BucketHandle::new(self.limiter.clone(), levels, self.options))
     }
 
-    async fn take(self) -> Result<Lease, AcquireError> {
-        let resolved = self.limiter.resolve(self.entity_id, self.resource, self.limits, self.cascade).await;
-        match resolved {
-            Ok(levels) => take(self.limiter, levels, &self.consume, self.options).await,
-            Err(error) => self.limiter.degraded(error, self.options),
+    fn take(self) -> Answer<'a, Result<Lease, AcquireError>> {
+        let Self { limiter, entity_id, resource, limits, consume, options, cascade } = self;
+        let ask = match Ask::new(entity_id, resource, limits, cascade) {
+            Ok(ask) => ask,
+            Err(error) => return Answer::ready(Err(error.into())),
+        };
+        match limiter.0.resolver.without_store(ask, &*limiter.0.clock) {
+            Ok(levels) => take_from(limiter, levels, &consume, options),
+            Err(ask) => Answer::pending(async move {
+                match limiter.look_up(ask).await {
+                    Ok(levels) => take_from(limiter, levels, &consume, options).await,
+                    Err(error) => limiter.degraded(error, options),
+                }
+            }),
         }
     }
 }
 
 impl<'a> IntoFuture for Acquire<'a> {
     type Output = Result<Lease, AcquireError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+    type IntoFuture = Answer<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.take())
+        self.take()
     }
 }
 
 /// The amounts of `consume` (tokens by limit), laid out for every limit of every level. Each name has to be a
 /// limit of the entity's own level; ancestors take the amounts of the limits that they have.
 pub(crate) fn amounts_for(levels: &Levels, consume: &[(&str, u64)]) -> Result<Amounts, RequestError> {
+    let mut amounts = Amounts::new();
+    let mut named = 0;
+    for (place, level) in levels.iter().enumerate() {
+        for limit in level.limits.iter() {
+            let mut amount = Millitokens::ZERO;
+            for (name, tokens) in consume {
+                if limit.name().as_str() == *name {
+                    // Too many tokens are found by the check below.
+                    amount = Millitokens::from_tokens(i64::try_from(*tokens).unwrap_or(i64::MAX));
+                    named += usize::from(place == 0);
+                }
+            }
+            amounts.push(amount);
+        }
+    }
+    if named != consume.len() || consume.iter().any(|(_, tokens)| *tokens > MAX_TOKENS) {
+        check_amounts(levels, consume)?;
+    }
+    Ok(amounts)
+}
+
+/// Says what is wrong with amounts.
+#[cold]
+fn check_amounts(levels: &Levels, consume: &[(&str, u64)]) -> Result<(), RequestError> {
     for (i, (name, tokens)) in consume.iter().enumerate() {
         if levels.own().limits.position(name).is_none() {
             return Err(unknown_limit(levels, name));
@@ -138,12 +170,7 @@ pub(crate) fn amounts_for(levels: &Levels, consume: &[(&str, u64)]) -> Result<Am
             return Err(RequestError::AmountTooLarge((*name).to_owned()));
         }
     }
-    let amount = |name: &str| {
-        let tokens = consume.iter().find(|(given, _)| *given == name).map_or(0, |(_, tokens)| *tokens);
-        // Bounded by `MAX_TOKENS` above.
-        Millitokens::from_tokens(i64::try_from(tokens).unwrap_or(i64::MAX))
-    };
-    Ok(limits_of(levels).map(|(_, limit)| amount(limit.name().as_str())).collect())
+    Ok(())
 }
 
 pub(crate) fn unknown_limit(levels: &Levels, name: &str) -> RequestError {
@@ -151,14 +178,41 @@ pub(crate) fn unknown_limit(levels: &Levels, name: &str) -> RequestError {
     RequestError::UnknownLimit { name: name.to_owned(), known }
 }
 
-/// Takes from resolved levels, waiting if that was asked for.
-pub(crate) async fn take(
-    limiter: &Limiter,
-    mut levels: Levels,
+/// Takes from resolved levels, waiting if that was asked for. A store that answers at once is asked here and now, so
+/// that such a call costs neither a task nor an allocation.
+pub(crate) fn take_from<'a>(
+    limiter: &'a Limiter,
+    levels: Levels,
     consume: &[(&str, u64)],
     options: Options,
+) -> Answer<'a, Result<Lease, AcquireError>> {
+    let amounts = match amounts_for(&levels, consume) {
+        Ok(amounts) => amounts,
+        Err(error) => return Answer::ready(Err(error.into())),
+    };
+    let change = Change { levels: &levels, amounts: &amounts, acquires: 1 };
+    let at_once = limiter.0.store.take(change).into_ready().ok();
+    match at_once {
+        Some(Ok(Decision::Admitted(reading))) => {
+            Answer::ready(Ok(Lease::active(limiter.clone(), levels, amounts, reading)))
+        }
+        Some(Ok(Decision::Denied(reading))) if options.wait_at_most.is_zero() => {
+            Answer::ready(Err(RateLimitExceeded::new(levels, amounts, reading).into()))
+        }
+        Some(Err(error)) => Answer::ready(limiter.degraded(error.into(), options)),
+        // Nothing was taken, or nothing was asked yet: an answer that is pending has not been polled.
+        Some(Ok(Decision::Denied(_))) | None => {
+            Answer::pending(take_until_deadline(limiter, levels, amounts, options))
+        }
+    }
+}
+
+async fn take_until_deadline(
+    limiter: &Limiter,
+    mut levels: Levels,
+    mut amounts: Amounts,
+    options: Options,
 ) -> Result<Lease, AcquireError> {
-    let mut amounts = amounts_for(&levels, consume)?;
     let mut give_up_at = None;
     loop {
         let change = Change { levels: &levels, amounts: &amounts, acquires: 1 };
@@ -170,13 +224,10 @@ pub(crate) async fn take(
             Err(error) => return limiter.degraded(error.into(), options),
         };
         let denied = RateLimitExceeded::new(levels, amounts, reading);
-        if options.wait_at_most.is_zero() {
-            return Err(denied.into());
-        }
         let now = limiter.0.clock.now();
         let deadline = *give_up_at.get_or_insert(now.after(options.wait_at_most));
         match denied.retry_after() {
-            Some(wait) if wait <= deadline.since(now) => {
+            Some(wait) if wait <= deadline.since(now) && !options.wait_at_most.is_zero() => {
                 let spare = deadline.since(now) - wait;
                 let jitter = limiter.0.jitter.up_to(MOST_JITTER.min(wait / 8).min(spare));
                 limiter.0.clock.sleep(wait + jitter).await;

@@ -1,6 +1,8 @@
 //! The blocking face of every future of this crate.
 
-use std::future::IntoFuture;
+use std::future::{Future, IntoFuture};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 /// Waits for a future on the calling thread.
 ///
@@ -9,8 +11,14 @@ use std::future::IntoFuture;
 /// sleeps. Do not call it from inside an async task on a store behind a network: it blocks that task's thread.
 pub trait Block: IntoFuture + Sized {
     /// The future's output.
+    #[inline]
     fn wait(self) -> Self::Output {
-        pollster::block_on(self.into_future())
+        let mut future = pin!(self.into_future());
+        // What is ready at once needs nobody to be woken.
+        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => output,
+            Poll::Pending => pollster::block_on(future),
+        }
     }
 }
 

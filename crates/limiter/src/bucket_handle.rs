@@ -1,8 +1,8 @@
 //! Buckets that are resolved once and taken from often.
 
-use zae_limiter_core::{Level, Levels, LimitStatus};
+use zae_limiter_core::{Answer, Level, Levels, LimitStatus};
 
-use crate::acquire::{Options, amounts_for, take};
+use crate::acquire::{Options, amounts_for, take_from};
 use crate::{AcquireError, Error, Lease, Limiter};
 
 /// The resolved buckets of an entity on a resource, made by [`Acquire::prepare`](crate::Acquire::prepare).
@@ -45,7 +45,7 @@ impl BucketHandle {
     /// }
     /// assert!(bucket.acquire(&[("rpm", 1)]).wait().is_err());
     /// ```
-    pub async fn acquire(&self, consume: &[(&str, u64)]) -> Result<Lease, AcquireError> {
-        take(&self.limiter, self.levels.clone(), consume, self.options).await
+    pub fn acquire(&self, consume: &[(&str, u64)]) -> Answer<'_, Result<Lease, AcquireError>> {
+        take_from(&self.limiter, self.levels.clone(), consume, self.options)
     }
 }

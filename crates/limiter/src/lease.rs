@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zae_limiter_core::amount::MAX_TOKENS;
 use zae_limiter_core::take::limits_of;
 use zae_limiter_core::{
-    Amounts, Change, Decision, Levels, LimitName, LimitStatus, Millitokens, Reading,
+    Amounts, Answer, Change, Decision, Levels, LimitName, LimitStatus, Millitokens, Reading,
 };
 
 use crate::acquire::{amounts_for, unknown_limit};
@@ -32,16 +32,15 @@ struct Active {
     levels: Levels,
     /// Taken from the store, on every level.
     taken: Amounts,
-    /// To be applied at the commit, on every level.
-    adjustments: Amounts,
+    /// To be applied at the commit, on every level; empty as long as there are none.
+    adjustments: Vec<Millitokens>,
     /// The states after the last take.
     reading: Reading,
 }
 
 impl Lease {
     pub(crate) fn active(limiter: Limiter, levels: Levels, taken: Amounts, reading: Reading) -> Self {
-        let adjustments = taken.iter().map(|_| Millitokens::ZERO).collect();
-        Self(State::Active(Active { limiter, levels, taken, adjustments, reading }))
+        Self(State::Active(Active { limiter, levels, taken, adjustments: Vec::new(), reading }))
     }
 
     pub(crate) const fn degraded(error: Error) -> Self {
@@ -64,7 +63,8 @@ impl Lease {
     /// Net consumption so far in tokens, by limit of the entity that asked. Empty if degraded.
     pub fn consumed(&self) -> BTreeMap<LimitName, i64> {
         let State::Active(active) = &self.0 else { return BTreeMap::new() };
-        let net = active.taken.iter().zip(&active.adjustments).map(|(taken, more)| *taken + *more);
+        let adjustment = |i: usize| active.adjustments.get(i).copied().unwrap_or_default();
+        let net = active.taken.iter().enumerate().map(|(i, taken)| *taken + adjustment(i));
         let names = active.levels.own().limits.iter().map(|limit| limit.name().clone());
         names.zip(net.map(Millitokens::whole_tokens)).collect()
     }
@@ -105,6 +105,7 @@ impl Lease {
         if delta.unsigned_abs() > MAX_TOKENS {
             return Err(RequestError::AmountTooLarge(limit.to_owned()));
         }
+        active.adjustments.resize(active.taken.len(), Millitokens::ZERO);
         for ((_, held), adjustment) in limits_of(&active.levels).zip(&mut active.adjustments) {
             if held.name().as_str() == limit {
                 *adjustment += Millitokens::from_tokens(delta);
@@ -121,37 +122,49 @@ impl Lease {
     }
 
     /// Keeps what was taken, with its adjustments. Writes only if there are any.
-    pub async fn commit(mut self) -> Result<(), Error> {
-        let State::Active(active) = std::mem::replace(&mut self.0, State::Ended) else { return Ok(()) };
-        if active.adjustments.iter().all(|amount| amount.is_zero()) {
-            return Ok(());
+    ///
+    /// The lease ends when the answer is first polled: an answer that is dropped before rolls back.
+    pub fn commit(mut self) -> Answer<'static, Result<(), Error>> {
+        match &self.0 {
+            State::Active(active) if active.adjustments.iter().any(|amount| !amount.is_zero()) => {
+                Answer::pending(async move {
+                    let State::Active(active) = self.end() else { return Ok(()) };
+                    active.limiter.settle(&active.levels, &active.adjustments, 0).await
+                })
+            }
+            _ => {
+                self.0 = State::Ended;
+                Answer::ready(Ok(()))
+            }
         }
-        let change = Change { levels: &active.levels, amounts: &active.adjustments, acquires: 0 };
-        active.limiter.settled(active.limiter.0.store.apply(change).await.map_err(Error::from))
     }
 
     /// Returns everything that was taken; adjustments are dropped.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        let State::Active(active) = std::mem::replace(&mut self.0, State::Ended) else { return Ok(()) };
+        let State::Active(active) = self.end() else { return Ok(()) };
         let amounts: Amounts = active.taken.iter().map(|amount| -*amount).collect();
-        let change = Change { levels: &active.levels, amounts: &amounts, acquires: -1 };
-        active.limiter.settled(active.limiter.0.store.apply(change).await.map_err(Error::from))
+        active.limiter.settle(&active.levels, &amounts, -1).await
+    }
+
+    fn end(&mut self) -> State {
+        std::mem::replace(&mut self.0, State::Ended)
     }
 }
 
 impl Limiter {
-    /// Under [`FailureMode::FailOpen`], a settlement that cannot reach the store is let go.
-    fn settled(&self, outcome: Result<(), Error>) -> Result<(), Error> {
-        match outcome {
+    /// Applies the final amounts of a lease. Under [`FailureMode::FailOpen`], a settlement that cannot reach the store
+    /// is let go.
+    async fn settle(&self, levels: &Levels, amounts: &[Millitokens], acquires: i64) -> Result<(), Error> {
+        match self.0.store.apply(Change { levels, amounts, acquires }).await {
             Err(error) if error.is_unavailable() && self.0.failure_mode == FailureMode::FailOpen => Ok(()),
-            outcome => outcome,
+            outcome => Ok(outcome?),
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let State::Active(active) = std::mem::replace(&mut self.0, State::Ended) {
+        if let State::Active(active) = self.end() {
             active.limiter.give_back(active.levels, &active.taken);
         }
     }

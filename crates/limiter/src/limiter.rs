@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zae_limiter_core::{
-    Amounts, Change, Clock, EntityId, Levels, LimitName, Resource, Store, UsageQuery, UsageSnapshot, Wait,
+    Amounts, Change, Clock, Levels, LimitName, Store, UsageQuery, UsageSnapshot, Wait,
 };
 
 use crate::acquire::amounts_for;
@@ -111,9 +111,15 @@ impl Limiter {
         limits: Limits,
         cascade: bool,
     ) -> Result<Levels, Error> {
-        let (entity_id, resource) = (EntityId::new(entity_id)?, Resource::new(resource)?);
-        let ask = Ask { entity_id, resource, limits, cascade };
-        self.0.resolver.resolve(ask, &*self.0.store, self.0.clock.now()).await
+        let ask = Ask::new(entity_id, resource, limits, cascade)?;
+        match self.0.resolver.without_store(ask, &*self.0.clock) {
+            Ok(levels) => Ok(levels),
+            Err(ask) => self.look_up(ask).await,
+        }
+    }
+
+    pub(crate) async fn look_up(&self, ask: Ask) -> Result<Levels, Error> {
+        self.0.resolver.look_up(ask, &*self.0.store, self.0.clock.now()).await
     }
 
     /// Returns `taken` in the background: for a lease, or a call, that was dropped.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use zae_limiter_core::entity::MAX_ANCESTORS;
-use zae_limiter_core::{EntityError, EntityId, Level, Levels, LimitSet, Resource, Store, Timestamp};
+use zae_limiter_core::{Clock, EntityError, EntityId, Level, Levels, LimitSet, Resource, Store, Timestamp};
 
 use crate::{Error, RequestError};
 
@@ -54,6 +54,12 @@ pub(crate) struct Ask {
     pub(crate) resource: Resource,
     pub(crate) limits: Limits,
     pub(crate) cascade: bool,
+}
+
+impl Ask {
+    pub(crate) fn new(entity_id: &str, resource: &str, limits: Limits, cascade: bool) -> Result<Self, RequestError> {
+        Ok(Self { entity_id: EntityId::new(entity_id)?, resource: Resource::new(resource)?, limits, cascade })
+    }
 }
 
 /// Resolves calls to levels, and remembers the result for a while.
@@ -103,20 +109,22 @@ impl Resolver {
         Self { ttl, plans: Cache::new(CACHED_PLANS) }
     }
 
-    /// The levels of a call. Reads the store only where stored limits or ancestors matter.
-    pub(crate) async fn resolve(&self, ask: Ask, store: &dyn Store, now: Timestamp) -> Result<Levels, Error> {
+    /// The levels of a call, if they are known without asking the store: because neither stored limits nor ancestors
+    /// matter, or because they were read not long ago.
+    pub(crate) fn without_store(&self, ask: Ask, clock: &dyn Clock) -> Result<Levels, Ask> {
         match ask.limits {
             Limits::Given(limits) if !ask.cascade => {
-                return Ok(Levels::one(Level { entity_id: ask.entity_id, resource: ask.resource, limits }));
+                Ok(Levels::one(Level { entity_id: ask.entity_id, resource: ask.resource, limits }))
             }
-            _ => {}
+            _ => match self.plans.get(&PlanFor(&ask)) {
+                Some(plan) if clock.now() < plan.expires && plan.limits == ask.limits => Ok(plan.levels),
+                _ => Err(ask),
+            },
         }
-        if let Some(plan) = self.plans.get(&PlanFor(&ask))
-            && now < plan.expires
-            && plan.limits == ask.limits
-        {
-            return Ok(plan.levels);
-        }
+    }
+
+    /// The levels of a call, read from the store and remembered.
+    pub(crate) async fn look_up(&self, ask: Ask, store: &dyn Store, now: Timestamp) -> Result<Levels, Error> {
         let levels = look_up(&ask, store).await?;
         if !self.ttl.is_zero() {
             let plan = Plan { limits: ask.limits, levels: levels.clone(), expires: now.after(self.ttl) };

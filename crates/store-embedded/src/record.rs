@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use zae_limiter_core::limit::LimitError;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
 use zae_limiter_core::{
-    EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Rate, Resource, Timestamp,
+    EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Refusal, Resource, Timestamp,
 };
 
 /// The state of one limit.
@@ -17,7 +17,7 @@ struct Cell {
 }
 
 /// What a store keeps of one bucket. Usage is counted here, hour by hour, so that counting costs no second
-/// write: only when the hour turns does [`Record::turn_hour`] hand the old hour over to the history.
+/// write; when the hour turns, the store moves [`Record::usage`] to where past hours are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     limits: LimitSet,
@@ -98,17 +98,23 @@ impl Record {
         now: Timestamp,
         after: &mut SmallVec<[FullAt; 4]>,
     ) -> bool {
-        self.rated(level).zip(amounts).all(|((i, rate), amount)| {
-            rate.take(self.cells[i].full_at, *amount, now).map(|state| after.push(state)).is_ok()
-        })
+        for (limit, amount, i) in self.asked(level, amounts) {
+            match limit.rate().take(self.cells[i].full_at, amount, now) {
+                Ok(state) => after.push(state),
+                Err(Refusal) => return false,
+            }
+        }
+        true
     }
 
     /// Writes the states that [`Record::admits`] found, and counts them.
     pub(crate) fn settle(&mut self, level: &Level, amounts: &[Millitokens], acquires: i64, after: &[FullAt]) {
-        for ((i, limit), (amount, state)) in level.limits.iter().enumerate().zip(amounts.iter().zip(after)) {
-            if let Some(i) = self.index_of(i, limit) {
-                self.cells[i].full_at = *state;
-                self.cells[i].consumed += *amount;
+        let same = self.limits.is_same(&level.limits);
+        for (place, ((limit, amount), state)) in level.limits.iter().zip(amounts).zip(after).enumerate() {
+            let i = if same { Some(place) } else { self.index_of(place, limit) };
+            if let Some(cell) = i.and_then(|i| self.cells.get_mut(i)) {
+                cell.full_at = *state;
+                cell.consumed += *amount;
             }
         }
         self.acquires += acquires;
@@ -116,27 +122,25 @@ impl Record {
 
     /// Applies signed amounts unconditionally, and counts them. The record has adopted the limits.
     pub(crate) fn apply(&mut self, level: &Level, amounts: &[Millitokens], acquires: i64, now: Timestamp) {
-        for ((i, limit), amount) in level.limits.iter().enumerate().zip(amounts) {
-            if let Some(i) = self.index_of(i, limit) {
-                self.cells[i].full_at = limit.rate().apply(self.cells[i].full_at, *amount, now);
-                self.cells[i].consumed += *amount;
-            }
-        }
-        self.acquires += acquires;
+        let after: SmallVec<[FullAt; 4]> = self
+            .asked(level, amounts)
+            .map(|(limit, amount, i)| limit.rate().apply(self.cells[i].full_at, amount, now))
+            .collect();
+        self.settle(level, amounts, acquires, &after);
     }
 
-    /// Starts counting for the hour of `now`. The usage of the hour before, if there was any, is handed over.
-    pub(crate) fn turn_hour(&mut self, now: Timestamp, entity: &EntityId, resource: &Resource) -> Option<HourOfUsage> {
-        if self.hour == hour_of(now) {
-            return None;
-        }
-        let usage = self.usage(entity, resource);
+    /// Whether changes at `now` count in the record's hour.
+    pub(crate) const fn is_in_hour_of(&self, now: Timestamp) -> bool {
+        self.hour == hour_of(now)
+    }
+
+    /// Starts counting for the hour of `now`, from zero; the [`Record::usage`] before it is kept elsewhere.
+    pub(crate) fn start_hour(&mut self, now: Timestamp) {
         self.hour = hour_of(now);
         self.acquires = 0;
         for cell in &mut self.cells {
             cell.consumed = Millitokens::ZERO;
         }
-        usage
     }
 
     /// The usage of the record's hour, if there was any.
@@ -155,9 +159,17 @@ impl Record {
         })
     }
 
-    /// Each limit of `level` that the record holds: its place in the record and its rate.
-    fn rated<'a>(&'a self, level: &'a Level) -> impl Iterator<Item = (usize, Rate)> + 'a {
-        level.limits.iter().enumerate().filter_map(|(i, limit)| Some((self.index_of(i, limit)?, limit.rate())))
+    /// Each limit of `level`, what is asked of it, and where its cell is. The record has adopted the limits.
+    fn asked<'a>(
+        &'a self,
+        level: &'a Level,
+        amounts: &'a [Millitokens],
+    ) -> impl Iterator<Item = (&'a Limit, Millitokens, usize)> + 'a {
+        let same = self.limits.is_same(&level.limits);
+        level.limits.iter().zip(amounts).enumerate().filter_map(move |(place, (limit, amount))| {
+            let i = if same { place } else { self.index_of(place, limit)? };
+            Some((limit, *amount, i))
+        })
     }
 
     /// Where `limit` is in this record: most often at the place `hint` that it has in the request.

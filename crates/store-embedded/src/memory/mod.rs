@@ -1,9 +1,10 @@
 //! The store for one process: striped locks over hash tables.
 
 mod directory;
+mod history;
+mod key;
 mod shard;
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +16,13 @@ use zae_limiter_core::take::limits_of;
 use zae_limiter_core::usage::{HourOfUsage, hour_of, roll_up};
 use zae_limiter_core::{
     Answer, Change, Clock, Decision, Entity, EntityConfig, EntityId, FullAt, Level, LimitScope, LimitSet,
-    Reading, Resource, Store, StoreError, StoreErrorKind, UsageQuery, UsageSnapshot,
+    Reading, Resource, Store, StoreError, StoreErrorKind, Timestamp, UsageQuery, UsageSnapshot,
 };
 
 use self::directory::Directory;
 use self::shard::Shard;
 use crate::MEMORY_RETENTION;
+use crate::record::Record;
 
 /// Locks over which the buckets are spread: enough that threads on different buckets seldom meet.
 const SHARDS: usize = 256;
@@ -64,8 +66,8 @@ impl MemoryStore {
         self
     }
 
-    fn hash(&self, entity: &EntityId, resource: &Resource) -> u64 {
-        self.hasher.hash_one((entity.as_str(), resource.as_str()))
+    fn hash(&self, level: &Level) -> u64 {
+        key::hash(&self.hasher, &level.entity_id, &level.resource)
     }
 
     /// The shard of a hash: by bits that the tables inside the shards do not look at.
@@ -78,37 +80,46 @@ impl MemoryStore {
     }
 
     fn try_take(&self, take: Change<'_>) -> Result<Decision, StoreError> {
+        match take.levels {
+            [level] => self.take_from_one(level, take),
+            _ => self.take_from_all(take),
+        }
+    }
+
+    /// The common case: one lock, one look-up.
+    fn take_from_one(&self, level: &Level, take: Change<'_>) -> Result<Decision, StoreError> {
         let now = self.clock.now();
+        let hash = self.hash(level);
+        let mut shard = self.lock(Self::shard_of(hash));
+        let Shard { table, history } = &mut *shard;
+        let bucket = table.bucket(hash, level, now, &self.hasher)?;
         let mut after = SmallVec::new();
-        if let [level] = take.levels {
-            // One bucket, the common case: one lock, one look-up.
-            let hash = self.hash(&level.entity_id, &level.resource);
-            let mut shard = self.lock(Self::shard_of(hash));
-            let bucket = shard.bucket(hash, level, now, &self.hasher)?;
-            if bucket.record.admits(level, take.amounts, now, &mut after) {
-                shard.settle(hash, level, take.amounts, take.acquires, &after, now);
-                shard.tidy(now, self.retention_hours, &self.hasher);
-                return Ok(Decision::Admitted(Reading { at: now, full_at: after }));
-            }
+        if !bucket.record.admits(level, take.amounts, now, &mut after) {
             let full_at = bucket.record.states_of(&level.limits, now).collect();
             return Ok(Decision::Denied(Reading { at: now, full_at }));
         }
+        bucket.turn_hour(now, history);
+        bucket.record.settle(level, take.amounts, take.acquires, &after);
+        shard.count_change(now, self.retention_hours, &self.hasher);
+        Ok(Decision::Admitted(Reading { at: now, full_at: after }))
+    }
+
+    fn take_from_all(&self, take: Change<'_>) -> Result<Decision, StoreError> {
+        let now = self.clock.now();
         let mut held = self.lock_all(take.levels);
-        let mut admitted = true;
-        for ((level, amounts), hash) in take.by_level().zip(held.hashes.clone()) {
-            let bucket = held.shard(hash).bucket(hash, level, now, &self.hasher)?;
-            admitted = admitted && bucket.record.admits(level, amounts, now, &mut after);
-        }
-        if !admitted {
-            let reading = held.read(take.levels, now);
-            return Ok(Decision::Denied(reading));
+        let mut after = SmallVec::new();
+        for (place, (level, amounts)) in take.by_level().enumerate() {
+            let (hash, shard) = held.shard(place);
+            let bucket = shard.table.bucket(hash, level, now, &self.hasher)?;
+            if !bucket.record.admits(level, amounts, now, &mut after) {
+                return Ok(Decision::Denied(held.read(take.levels, now)));
+            }
         }
         let mut states: &[FullAt] = &after;
-        for ((level, amounts), hash) in take.by_level().zip(held.hashes.clone()) {
+        for (place, (level, amounts)) in take.by_level().enumerate() {
             let (own, others) = states.split_at(level.limits.len());
             states = others;
-            held.shard(hash).settle(hash, level, amounts, take.acquires, own, now);
-            held.shard(hash).tidy(now, self.retention_hours, &self.hasher);
+            self.change(&mut held, place, level, now, |record| record.settle(level, amounts, take.acquires, own))?;
         }
         Ok(Decision::Admitted(Reading { at: now, full_at: after }))
     }
@@ -116,19 +127,39 @@ impl MemoryStore {
     fn try_apply(&self, change: Change<'_>) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut held = self.lock_all(change.levels);
-        for (level, hash) in change.levels.iter().zip(held.hashes.clone()) {
-            held.shard(hash).bucket(hash, level, now, &self.hasher)?;
+        // First see that every level's limits fit its record, so that an error leaves all as it was.
+        for (place, level) in change.levels.iter().enumerate() {
+            let (hash, shard) = held.shard(place);
+            shard.table.bucket(hash, level, now, &self.hasher)?;
         }
-        for ((level, amounts), hash) in change.by_level().zip(held.hashes.clone()) {
-            held.shard(hash).apply(hash, level, amounts, change.acquires, now);
+        for (place, (level, amounts)) in change.by_level().enumerate() {
+            self.change(&mut held, place, level, now, |record| {
+                record.apply(level, amounts, change.acquires, now);
+            })?;
         }
+        Ok(())
+    }
+
+    /// Changes the record of the level at `place`.
+    fn change(
+        &self,
+        held: &mut Held<'_>,
+        place: usize,
+        level: &Level,
+        now: Timestamp,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<(), StoreError> {
+        let (hash, shard) = held.shard(place);
+        let bucket = shard.table.bucket(hash, level, now, &self.hasher)?;
+        bucket.turn_hour(now, &mut shard.history);
+        change(&mut bucket.record);
+        shard.count_change(now, self.retention_hours, &self.hasher);
         Ok(())
     }
 
     /// Locks the shards of all `levels`, in ascending order, so that no two calls wait for each other.
     fn lock_all(&self, levels: &[Level]) -> Held<'_> {
-        let hashes: SmallVec<[u64; 4]> =
-            levels.iter().map(|level| self.hash(&level.entity_id, &level.resource)).collect();
+        let hashes: SmallVec<[u64; 4]> = levels.iter().map(|level| self.hash(level)).collect();
         let mut order: SmallVec<[usize; 4]> = hashes.iter().map(|hash| Self::shard_of(*hash)).collect();
         order.sort_unstable();
         order.dedup();
@@ -150,17 +181,20 @@ struct Held<'s> {
 }
 
 impl Held<'_> {
-    fn shard(&mut self, hash: u64) -> &mut Shard {
+    /// The hash of the bucket of the level at `place`, and its shard.
+    fn shard(&mut self, place: usize) -> (u64, &mut Shard) {
+        let hash = self.hashes[place];
         let wanted = MemoryStore::shard_of(hash);
         // `lock_all` locked the shard of every hash.
-        let place = self.shards.iter().position(|(shard, _)| *shard == wanted).unwrap_or(0);
-        &mut self.shards[place].1
+        let held = self.shards.iter().position(|(shard, _)| *shard == wanted).unwrap_or(0);
+        (hash, &mut self.shards[held].1)
     }
 
-    fn read(&mut self, levels: &[Level], now: zae_limiter_core::Timestamp) -> Reading {
+    fn read(&mut self, levels: &[Level], now: Timestamp) -> Reading {
         let mut full_at = SmallVec::new();
-        for (level, hash) in levels.iter().zip(self.hashes.clone()) {
-            match self.shard(hash).find(hash, &level.entity_id, &level.resource) {
+        for (place, level) in levels.iter().enumerate() {
+            let (hash, shard) = self.shard(place);
+            match shard.table.find(hash, &level.entity_id, &level.resource) {
                 Some(bucket) => full_at.extend(bucket.record.states_of(&level.limits, now)),
                 None => full_at.extend(level.limits.iter().map(|_| FullAt::ALWAYS)),
             }

@@ -1,44 +1,62 @@
-//! The buckets behind one lock, and the usage that has left them.
-
-use std::collections::BTreeMap;
+//! The buckets behind one lock.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
-use std::hash::BuildHasher;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
-use zae_limiter_core::{
-    EntityId, FullAt, Level, Millitokens, Resource, StoreError, StoreErrorKind, Timestamp,
-};
+use zae_limiter_core::{EntityId, FullAt, Level, Resource, StoreError, StoreErrorKind, Timestamp};
 
+use super::history::History;
+use super::key::Key;
 use crate::record::Record;
 
 /// Changes after which a shard is tidied, besides those in proportion to its size.
 const TIDY_EVERY: usize = 1_024;
 
-/// A bucket and whose it is. Boxed in the table, so that a table that grows moves pointers only.
-#[derive(Debug)]
-pub(super) struct Bucket {
-    entity_id: EntityId,
-    resource: Resource,
-    pub(super) record: Record,
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    pub(super) table: Table,
+    pub(super) history: History,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Shard {
-    buckets: HashTable<Box<Bucket>>,
-    /// Usage of past hours, by bucket.
-    history: BTreeMap<(EntityId, Resource), Vec<HourOfUsage>>,
+pub(super) struct Table {
+    buckets: HashTable<Bucket>,
     changes_until_tidy: usize,
 }
 
-impl Shard {
-    pub(super) fn find(&mut self, hash: u64, entity: &EntityId, resource: &Resource) -> Option<&mut Bucket> {
-        let is_it = |bucket: &Box<Bucket>| bucket.entity_id == *entity && bucket.resource == *resource;
-        self.buckets.find_mut(hash, is_it).map(Box::as_mut)
+/// A bucket and whose it is. Lies in the table itself: a look-up touches no further memory.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    key: Key,
+    pub(super) record: Record,
+}
+
+impl Bucket {
+    /// Starts counting for the hour of `now`; the usage of an hour that is over goes to the history.
+    #[inline]
+    pub(super) fn turn_hour(&mut self, now: Timestamp, history: &mut History) {
+        if !self.record.is_in_hour_of(now) {
+            if let Some(usage) = self.usage() {
+                history.add(usage);
+            }
+            self.record.start_hour(now);
+        }
+    }
+
+    fn usage(&self) -> Option<HourOfUsage> {
+        let (entity, resource) = self.key.names()?;
+        self.record.usage(&entity, &resource)
+    }
+}
+
+impl Table {
+    pub(super) fn find(&self, hash: u64, entity: &EntityId, resource: &Resource) -> Option<&Bucket> {
+        self.buckets.find(hash, |bucket| bucket.key.is(entity, resource))
     }
 
     /// The bucket of `level`, made if there is none, holding the level's limits.
+    #[inline]
     pub(super) fn bucket(
         &mut self,
         hash: u64,
@@ -46,17 +64,15 @@ impl Shard {
         now: Timestamp,
         hasher: &RandomState,
     ) -> Result<&mut Bucket, StoreError> {
-        let is_it =
-            |bucket: &Box<Bucket>| bucket.entity_id == level.entity_id && bucket.resource == level.resource;
-        let rehash = |bucket: &Box<Bucket>| hash_of(hasher, bucket);
-        let bucket = self.buckets.entry(hash, is_it, rehash).or_insert_with(|| {
+        let is_it = |bucket: &Bucket| bucket.key.is(&level.entity_id, &level.resource);
+        let entry = self.buckets.entry(hash, is_it, |bucket| bucket.key.hash(hasher));
+        let bucket = entry.or_insert_with(|| {
             // A new bucket brings the next tidying nearer than a change does: see `tidy`.
             self.changes_until_tidy = self.changes_until_tidy.saturating_sub(3);
-            Box::new(Bucket {
-                entity_id: level.entity_id.clone(),
-                resource: level.resource.clone(),
+            Bucket {
+                key: Key::new(&level.entity_id, &level.resource),
                 record: Record::new(&level.limits, now),
-            })
+            }
         });
         let bucket = bucket.into_mut();
         bucket.record.adopt(&level.limits, now).map_err(|error| {
@@ -65,115 +81,61 @@ impl Shard {
         })?;
         Ok(bucket)
     }
+}
 
-    /// Writes the states after an admitted take.
-    pub(super) fn settle(
-        &mut self,
-        hash: u64,
-        level: &Level,
-        amounts: &[Millitokens],
-        acquires: i64,
-        after: &[FullAt],
-        now: Timestamp,
-    ) {
-        self.change(hash, level, now, |record| record.settle(level, amounts, acquires, after));
-    }
-
-    /// Applies signed amounts unconditionally.
-    pub(super) fn apply(
-        &mut self,
-        hash: u64,
-        level: &Level,
-        amounts: &[Millitokens],
-        acquires: i64,
-        now: Timestamp,
-    ) {
-        self.change(hash, level, now, |record| record.apply(level, amounts, acquires, now));
-    }
-
-    /// Changes a record, handing the usage of its last hour to the history if a new hour has begun.
-    fn change(&mut self, hash: u64, level: &Level, now: Timestamp, change: impl FnOnce(&mut Record)) {
-        let Some(bucket) = self.find(hash, &level.entity_id, &level.resource) else { return };
-        let past = bucket.record.turn_hour(now, &level.entity_id, &level.resource);
-        change(&mut bucket.record);
-        if let Some(past) = past {
-            remember(&mut self.history, past);
-        }
-    }
-
-    /// Now and then drops what says nothing any more: records of full buckets, and usage past its retention.
+impl Shard {
+    /// Counts a change, and now and then drops what says nothing any more: records of full buckets, and usage past
+    /// its retention.
     ///
-    /// A bucket that is visited here was paid for by at least a quarter of a change or one new bucket, so the
-    /// cost per change is bounded, and so is the number of records: live ones and as many again.
-    pub(super) fn tidy(&mut self, now: Timestamp, retention_hours: u32, hasher: &RandomState) {
-        if self.changes_until_tidy > 0 {
-            self.changes_until_tidy -= 1;
-            return;
+    /// A bucket that is visited here was paid for by a quarter of a change or by a new bucket, so the cost per change
+    /// is bounded, and so is the number of records: those in use, and as many again.
+    #[inline]
+    pub(super) fn count_change(&mut self, now: Timestamp, retention_hours: u32, hasher: &RandomState) {
+        match self.table.changes_until_tidy.checked_sub(1) {
+            Some(left) => self.table.changes_until_tidy = left,
+            None => self.tidy(now, retention_hours, hasher),
         }
-        let history = &mut self.history;
-        self.buckets.retain(|bucket| {
+    }
+
+    #[cold]
+    fn tidy(&mut self, now: Timestamp, retention_hours: u32, hasher: &RandomState) {
+        let Self { table: Table { buckets, changes_until_tidy }, history } = self;
+        buckets.retain(|bucket| {
             let in_use = bucket.record.full_at_ms() > now.as_millis();
-            if !in_use && let Some(usage) = bucket.record.usage(&bucket.entity_id, &bucket.resource) {
-                remember(history, usage);
+            if !in_use && let Some(usage) = bucket.usage() {
+                history.add(usage);
             }
             in_use
         });
-        let oldest = hour_of(now).saturating_sub(retention_hours);
-        history.retain(|_, hours| {
-            hours.retain(|usage| usage.hour >= oldest);
-            !hours.is_empty()
-        });
-        if self.buckets.capacity() > 4 * self.buckets.len() {
-            self.buckets.shrink_to(2 * self.buckets.len(), |bucket| hash_of(hasher, bucket));
+        history.forget_before(hour_of(now).saturating_sub(retention_hours));
+        if buckets.capacity() > 4 * buckets.len() {
+            buckets.shrink_to(2 * buckets.len(), |bucket| bucket.key.hash(hasher));
         }
-        self.changes_until_tidy = TIDY_EVERY + 4 * self.buckets.len();
+        *changes_until_tidy = TIDY_EVERY + 4 * buckets.len();
     }
 
     /// Every bucket of `resource`, with its states.
-    pub(super) fn on_resource(
-        &self,
-        resource: &Resource,
-    ) -> impl Iterator<Item = (Level, SmallVec<[FullAt; 4]>)> {
-        self.buckets.iter().filter(move |bucket| bucket.resource == *resource).map(|bucket| {
-            let level = Level {
-                entity_id: bucket.entity_id.clone(),
-                resource: bucket.resource.clone(),
-                limits: bucket.record.limits().clone(),
-            };
-            (level, bucket.record.states().collect())
-        })
+    pub(super) fn on_resource(&self, resource: &Resource) -> Vec<(Level, SmallVec<[FullAt; 4]>)> {
+        let buckets = self.table.buckets.iter().filter(|bucket| bucket.key.is_on(resource));
+        let level = |bucket: &Bucket| {
+            let (entity_id, resource) = bucket.key.names()?;
+            let level = Level { entity_id, resource, limits: bucket.record.limits().clone() };
+            Some((level, bucket.record.states().collect()))
+        };
+        buckets.filter_map(level).collect()
     }
 
     /// Usage from hour `oldest` on, of one entity or of all.
     pub(super) fn usage(&self, entity: Option<&EntityId>, oldest: u32) -> Vec<HourOfUsage> {
-        let wanted = |id: &EntityId| entity.is_none_or(|entity| entity == id);
-        let past = self.history.iter().filter(|((id, _), _)| wanted(id)).flat_map(|(_, hours)| hours.clone());
-        let present = self.buckets.iter().filter(|bucket| wanted(&bucket.entity_id));
-        let present = present.filter_map(|bucket| bucket.record.usage(&bucket.entity_id, &bucket.resource));
-        past.chain(present).filter(|usage| usage.hour >= oldest).collect()
+        let buckets = self.table.buckets.iter();
+        let present = buckets.filter(|bucket| entity.is_none_or(|entity| bucket.key.is_of(entity)));
+        let all = self.history.of(entity).chain(present.filter_map(Bucket::usage));
+        all.filter(|usage| usage.hour >= oldest).collect()
     }
 
     /// Drops everything of an entity.
     pub(super) fn forget(&mut self, entity: &EntityId) {
-        self.buckets.retain(|bucket| bucket.entity_id != *entity);
-        self.history.retain(|(id, _), _| id != entity);
-    }
-}
-
-fn hash_of(hasher: &RandomState, bucket: &Bucket) -> u64 {
-    hasher.hash_one((bucket.entity_id.as_str(), bucket.resource.as_str()))
-}
-
-/// Adds usage to the history: to the same hour if that is there already.
-fn remember(history: &mut BTreeMap<(EntityId, Resource), Vec<HourOfUsage>>, usage: HourOfUsage) {
-    let hours = history.entry((usage.entity_id.clone(), usage.resource.clone())).or_default();
-    match hours.iter_mut().find(|known| known.hour == usage.hour) {
-        Some(known) => {
-            known.acquires += usage.acquires;
-            for (name, amount) in usage.counters {
-                *known.counters.entry(name).or_default() += amount;
-            }
-        }
-        None => hours.push(usage),
+        self.table.buckets.retain(|bucket| !bucket.key.is_of(entity));
+        self.history.forget(entity);
     }
 }
