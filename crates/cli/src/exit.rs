@@ -52,7 +52,9 @@ impl Failure {
     pub(crate) fn file(verb: &str, path: &Path, error: &io::Error) -> Self {
         let message = format!("cannot {verb} {}: {error}", path.display());
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::Interrupted | io::ErrorKind::TimedOut => Self::other(message),
+            io::ErrorKind::StorageFull | io::ErrorKind::Interrupted | io::ErrorKind::TimedOut => {
+                Self::other(message)
+            }
             _ => Self::bad_input(message),
         }
     }
@@ -113,5 +115,9 @@ fn condensed(rendered: &str) -> String {
     let problem = problem.strip_prefix("error: ").unwrap_or(&problem);
     let tips: Vec<String> =
         paragraphs.filter(|text| text.trim_start().starts_with("tip:")).map(one_line).collect();
-    if tips.is_empty() { format!("{problem} (see --help)") } else { format!("{problem}\n{}", tips.join("; ")) }
+    if tips.is_empty() {
+        format!("{problem} (see --help)")
+    } else {
+        format!("{problem}\n{}", tips.join("; "))
+    }
 }

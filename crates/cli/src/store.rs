@@ -27,9 +27,9 @@ impl From<OpenError> for Failure {
 /// Opens the store that was asked for, or the default one.
 pub(crate) fn open(global: &Global) -> Result<Limiter, OpenError> {
     let url = match &global.store {
-        Some(url) => {
-            url.parse::<StoreUrl>().map_err(|error| OpenError::Failed(zae_limiter::Error::from(error).into()))?
-        }
+        Some(url) => url
+            .parse::<StoreUrl>()
+            .map_err(|error| OpenError::Failed(zae_limiter::Error::from(error).into()))?,
         None => default_store().map_err(OpenError::Failed)?,
     };
     let limiter = Limiter::builder().failure_mode(global.failure_mode).open(&url).wait();

@@ -55,7 +55,7 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Keep the state here: sqlite:///path/limits.db, or memory: [default: limits.db in the user's data directory]
+    /// Where the state is kept: `sqlite:///path/limits.db` or `memory:` [default: limits.db in the user's data directory]
     #[arg(long, global = true, value_name = "URL", env = "ZAE_LIMITER_STORE", hide_env_values = true)]
     pub(crate) store: Option<String>,
     /// Print JSON instead of tables.

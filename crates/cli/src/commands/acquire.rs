@@ -3,7 +3,7 @@
 use clap::Args;
 use zae_limiter::Block;
 
-use super::take::{Start, TakeArgs, Taken, explain, warn_degraded};
+use super::take::{Start, TakeArgs, TakeReport, Taken, explain, warn_degraded};
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -47,6 +47,6 @@ pub(crate) fn execute(args: AcquireArgs, global: &Global) -> Result<Exit, Failur
             Exit::Denied
         }
     };
-    if global.json { output::print_json(&report)? } else { output::print(&report.text())? }
+    output::show(global.json, &report, TakeReport::text)?;
     Ok(exit)
 }

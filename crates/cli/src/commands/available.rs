@@ -52,12 +52,9 @@ pub(crate) fn execute(args: AvailableArgs, global: &Global) -> Result<Exit, Fail
     let statuses = bucket.statuses(&by_name(&args.need)).wait()?;
     let own = bucket.own_level().limits.len();
     let limits: Vec<Status> = statuses.into_iter().map(Status::asked).collect();
-    if global.json {
-        let available = limits.iter().take(own);
-        let available = available.map(|limit| (limit.limit_name().clone(), limit.available())).collect();
-        output::print_json(&Report { entity_id: args.entity, resource: args.resource, available, limits })?;
-    } else {
-        output::print(&table(&limits))?;
-    }
+    let available =
+        limits.iter().take(own).map(|limit| (limit.limit_name().clone(), limit.available())).collect();
+    let report = Report { entity_id: args.entity, resource: args.resource, available, limits };
+    output::show(global.json, &report, |report| table(&report.limits))?;
     Ok(Exit::Success)
 }

@@ -65,7 +65,7 @@ pub(crate) fn execute(args: &CapacityArgs, global: &Global) -> Result<Exit, Fail
         utilization_pct: capacity.utilization_pct,
         entities: entities.collect(),
     };
-    if global.json { output::print_json(&report)? } else { output::print(&report.text())? }
+    output::show(global.json, &report, Report::text)?;
     Ok(Exit::Success)
 }
 
@@ -84,8 +84,12 @@ impl Report<'_> {
         let entities = self.entities.iter().map(|entity| {
             (entity.entity_id.as_str(), entity.utilization_pct, entity.available, entity.capacity)
         });
-        let total = (self.entities.len() > 1)
-            .then_some(("total", self.utilization_pct, self.total_available, self.total_capacity));
+        let total = (self.entities.len() > 1).then_some((
+            "total",
+            self.utilization_pct,
+            self.total_available,
+            self.total_capacity,
+        ));
         for (name, percent, available, capacity) in entities.chain(total) {
             table.row([
                 name.into(),

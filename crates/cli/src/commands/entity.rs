@@ -105,11 +105,8 @@ pub(crate) fn execute(command: EntityCommand, global: &Global) -> Result<Exit, F
         EntityCommand::Children(args) => show(&limiter.children(args.entity.as_str()).wait()?, global),
         EntityCommand::Delete(args) => {
             limiter.delete_entity(args.entity.as_str()).wait()?;
-            if global.json {
-                output::print_json(&Deleted { deleted: &args.entity })?;
-            } else {
-                output::print(&format!("deleted {}\n", args.entity))?;
-            }
+            let deleted = Deleted { deleted: &args.entity };
+            output::show(global.json, &deleted, |_| format!("deleted {}\n", args.entity))?;
             Ok(Exit::Success)
         }
     }
@@ -126,26 +123,20 @@ fn record(entity: &Entity) -> Record<'_> {
 }
 
 fn show_one(entity: &Entity, global: &Global) -> Result<Exit, Failure> {
-    if global.json {
-        output::print_json(&record(entity))?;
-    } else {
-        output::print(&table(std::slice::from_ref(entity)))?;
-    }
+    output::show(global.json, &record(entity), |_| table(std::slice::from_ref(entity)))?;
     Ok(Exit::Success)
 }
 
 fn show(entities: &[Entity], global: &Global) -> Result<Exit, Failure> {
-    if global.json {
-        output::print_json(&entities.iter().map(record).collect::<Vec<_>>())?;
-    } else if entities.is_empty() {
-        output::print("no entities\n")?;
-    } else {
-        output::print(&table(entities))?;
-    }
+    let records: Vec<Record<'_>> = entities.iter().map(record).collect();
+    output::show(global.json, &records, |_| table(entities))?;
     Ok(Exit::Success)
 }
 
 fn table(entities: &[Entity]) -> String {
+    if entities.is_empty() {
+        return "no entities\n".to_owned();
+    }
     let mut table = Table::new([
         ("ENTITY", Align::Left),
         ("NAME", Align::Left),

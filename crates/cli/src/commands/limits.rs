@@ -35,12 +35,7 @@ pub(crate) struct SetArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     /// A limit, for example rpm=100/min or tpm=10k/min:burst=15k; repeat for more.
-    #[arg(
-        long = "limit",
-        required = true,
-        value_name = "NAME=RATE/PERIOD[:burst=N]",
-        value_delimiter = ','
-    )]
+    #[arg(long = "limit", required = true, value_name = "NAME=RATE/PERIOD[:burst=N]", value_delimiter = ',')]
     limits: Vec<Limit>,
 }
 
@@ -134,14 +129,13 @@ pub(crate) fn execute(command: LimitsCommand, global: &Global) -> Result<Exit, F
             Stored::at(scope, None)
         }
     };
-    if global.json { output::print_json(&stored)? } else { output::print(&stored.text())? }
+    output::show(global.json, &stored, Stored::text)?;
     Ok(Exit::Success)
 }
 
 /// The limits that apply, and where they come from.
 fn effective(limiter: &Limiter, entity: EntityId, resource: Resource) -> Result<Stored, Failure> {
-    let config =
-        limiter.store().config(&entity, &resource).wait().map_err(|error| zae_limiter::Error::from(error))?;
+    let config = limiter.store().config(&entity, &resource).wait().map_err(zae_limiter::Error::from)?;
     let place = format!("{entity} on {resource}");
     let levels = [
         (config.entity_resource, LimitScope::EntityResource(entity.clone(), resource.clone())),

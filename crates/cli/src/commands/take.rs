@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use zae_limiter::{AcquireError, Block, BucketHandle, EntityId, FailureMode, Lease, RateLimitExceeded, Resource};
+use zae_limiter::{
+    AcquireError, Block, BucketHandle, EntityId, FailureMode, Lease, RateLimitExceeded, Resource,
+};
 
 use super::status::{Status, table};
 use crate::args::{Amount, Global, LimitArgs, by_name, parse_duration};

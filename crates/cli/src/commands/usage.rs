@@ -81,13 +81,8 @@ pub(crate) fn execute(args: UsageArgs, global: &Global) -> Result<Exit, Failure>
     if let Some(path) = &args.plot.plot {
         plot::write(path, &panels(&snapshots))?;
     }
-    if global.json {
-        output::print_json(&snapshots.iter().map(Snapshot::from).collect::<Vec<_>>())?;
-    } else if snapshots.is_empty() {
-        output::print("no usage\n")?;
-    } else {
-        output::print(&table(&snapshots))?;
-    }
+    let listed: Vec<Snapshot<'_>> = snapshots.iter().map(Snapshot::from).collect();
+    output::show(global.json, &listed, |_| table(&snapshots))?;
     Ok(Exit::Success)
 }
 
@@ -95,6 +90,9 @@ type Series<'a> = (&'a Resource, &'a LimitName);
 
 /// A line for each limit of each window, with bars that compare the windows of one limit.
 fn table(snapshots: &[UsageSnapshot]) -> String {
+    if snapshots.is_empty() {
+        return "no usage\n".to_owned();
+    }
     let mut most: BTreeMap<Series<'_>, i64> = BTreeMap::new();
     for snapshot in snapshots {
         for (name, amount) in &snapshot.counters {
@@ -111,11 +109,8 @@ fn table(snapshots: &[UsageSnapshot]) -> String {
         ("", Align::Left),
     ]);
     for snapshot in snapshots {
-        let head = [
-            minute(snapshot.window_start),
-            snapshot.resource.to_string(),
-            grouped(snapshot.total_events),
-        ];
+        let head =
+            [minute(snapshot.window_start), snapshot.resource.to_string(), grouped(snapshot.total_events)];
         let blank = [const { String::new() }; 3];
         // A window in which only acquires were counted still has its line.
         let heads = std::iter::once(&head).chain(std::iter::repeat(&blank));

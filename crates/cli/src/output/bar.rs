@@ -4,7 +4,9 @@ use anstyle::Style;
 
 use super::{BAD, Cell, FAIR, GOOD};
 
-const PARTS: [char; 8] = ['█', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+/// So many eighths of a character.
+const PARTS: [Option<char>; 8] =
+    [None, Some('▏'), Some('▎'), Some('▍'), Some('▌'), Some('▋'), Some('▊'), Some('▉')];
 
 /// Characters of a bar.
 pub(crate) const WIDTH: u32 = 20;
@@ -57,9 +59,7 @@ fn on_track(share: f64) -> String {
 
 fn blocks(eighths: usize) -> String {
     let mut bar = "█".repeat(eighths / 8);
-    if eighths % 8 > 0 {
-        bar.push(PARTS[eighths % 8]);
-    }
+    bar.extend(PARTS[eighths % 8]);
     bar
 }
 

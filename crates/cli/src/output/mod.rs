@@ -38,6 +38,15 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&format!("{json}\n"))
 }
 
+/// Writes a value to stdout: as JSON, or as text.
+pub(crate) fn show<T: Serialize>(
+    json: bool,
+    value: &T,
+    text: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
+    if json { print_json(value) } else { print(&text(value)) }
+}
+
 /// Writes a line to stderr. If that fails, there is nobody to tell.
 pub(crate) fn note(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");

@@ -58,7 +58,12 @@ impl Table {
     /// The table as lines of text, each with its newline.
     pub(crate) fn render(&self) -> String {
         let width_of = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.width()).max().unwrap_or(0)
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.text.width())
+                .max()
+                .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.columns.len()).map(width_of).collect();
         let mut text = String::new();

@@ -16,10 +16,12 @@ pub(crate) fn duration_in_words(duration: Duration) -> String {
         return format!("{}s", text.trim_end_matches('0').trim_end_matches('.'));
     }
     let seconds = millis.div_ceil(1_000);
-    let (unit, big, small) = match seconds {
-        ..3_600 => (1, (60, "m"), "s"),
-        ..86_400 => (60, (60, "h"), "m"),
-        _ => (3_600, (24, "d"), "h"),
+    let (unit, big, small) = if seconds < 3_600 {
+        (1, (60, "m"), "s")
+    } else if seconds < 86_400 {
+        (60, (60, "h"), "m")
+    } else {
+        (3_600, (24, "d"), "h")
     };
     let units = seconds.div_ceil(unit);
     match units % big.0 {

@@ -82,7 +82,8 @@ fn draw_panel(
             }
             Marks::Line(points) => {
                 for line in Panel::lines_of(points, i) {
-                    chart.draw_series(LineSeries::new(line, colour.filled().stroke_width(2)).point_size(2))?;
+                    chart
+                        .draw_series(LineSeries::new(line, colour.filled().stroke_width(2)).point_size(2))?;
                 }
             }
         }
@@ -127,7 +128,9 @@ mod tests {
 
     #[test]
     fn labels_are_as_short_as_they_are_exact() {
-        for (value, text) in [(0.0, "0"), (0.2, "0.2"), (0.30000000000000004, "0.3"), (20_000.0, "20,000"), (-5.0, "-5")] {
+        for (value, text) in
+            [(0.0, "0"), (0.2, "0.2"), (0.1 + 0.2, "0.3"), (20_000.0, "20,000"), (-5.0, "-5")]
+        {
             assert_eq!(label(value), text);
         }
     }

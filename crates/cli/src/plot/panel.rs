@@ -57,7 +57,8 @@ impl Panel {
 
     /// Stacked bars of named series.
     pub(crate) fn stacked(title: String, series: &[(&str, RGBColor)]) -> Self {
-        let series = series.iter().map(|(name, colour)| Series { name: Some((*name).to_owned()), colour: *colour });
+        let series =
+            series.iter().map(|(name, colour)| Series { name: Some((*name).to_owned()), colour: *colour });
         Self { title, series: series.collect(), marks: Marks::Bars(Vec::new()) }
     }
 
@@ -91,7 +92,10 @@ impl Panel {
     }
 
     /// The lines of a series: its points from one break to the next.
-    pub(super) fn lines_of(points: &[(Timestamp, Option<Vec<f64>>)], series: usize) -> Vec<Vec<(Timestamp, f64)>> {
+    pub(super) fn lines_of(
+        points: &[(Timestamp, Option<Vec<f64>>)],
+        series: usize,
+    ) -> Vec<Vec<(Timestamp, f64)>> {
         let value = |(at, values): &(Timestamp, Option<Vec<f64>>)| {
             Some((*at, values.as_ref()?.get(series).copied()?))
         };
@@ -120,7 +124,9 @@ impl Panel {
     pub(super) fn values(&self) -> Range<f64> {
         let sums: Vec<f64> = match &self.marks {
             Marks::Bars(bars) => bars.iter().map(|bar| bar.values.iter().sum()).collect(),
-            Marks::Line(points) => points.iter().filter_map(|(_, values)| values.as_ref()).flatten().copied().collect(),
+            Marks::Line(points) => {
+                points.iter().filter_map(|(_, values)| values.as_ref()).flatten().copied().collect()
+            }
         };
         let most = sums.iter().copied().fold(0.0, f64::max);
         let least = sums.iter().copied().fold(0.0, f64::min);

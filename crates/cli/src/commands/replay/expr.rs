@@ -67,11 +67,11 @@ impl Tokens {
     }
 
     fn constant(&self) -> Option<u64> {
-        let numbers = self.terms.iter().filter_map(|term| match term {
+        let mut numbers = self.terms.iter().filter_map(|term| match term {
             Term::Number(number) => Some(*number),
             Term::Column(_) => None,
         });
-        numbers.fold(Some(0), |sum: Option<u64>, number| sum?.checked_add(number))
+        numbers.try_fold(0, u64::checked_add)
     }
 
     /// The same with columns by place, as `place_of` finds them.
@@ -81,7 +81,10 @@ impl Tokens {
             Term::Column(name) => Some(place_of(name)),
         });
         // Bounded when it was read.
-        Ok(Sum { constant: self.constant().unwrap_or(MAX_TOKENS), columns: columns.collect::<Result<_, _>>()? })
+        Ok(Sum {
+            constant: self.constant().unwrap_or(MAX_TOKENS),
+            columns: columns.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -92,7 +95,8 @@ mod tests {
     #[test]
     fn a_sum_is_bound_to_places() {
         let tokens: Tokens = "tpm= In + 3+Out+4".parse().unwrap();
-        let sum = tokens.bind(|name| ["In", "Out"].iter().position(|column| *column == name).ok_or(())).unwrap();
+        let sum =
+            tokens.bind(|name| ["In", "Out"].iter().position(|column| *column == name).ok_or(())).unwrap();
         assert_eq!(sum, Sum { constant: 7, columns: vec![0, 1] });
         assert!(tokens.bind(|_| Err::<usize, _>("no")).is_err());
     }

@@ -67,7 +67,9 @@ impl Header {
         let is_time = |name: &String| TIME_COLUMNS.iter().any(|known| name.eq_ignore_ascii_case(known));
         self.0.iter().position(is_time).ok_or_else(|| {
             if self.0.iter().any(|name| parse_time(name).is_some()) {
-                return BadTrace("line 1 looks like a request; expected a line that names the columns".to_owned());
+                return BadTrace(
+                    "line 1 looks like a request; expected a line that names the columns".to_owned(),
+                );
             }
             let known = TIME_COLUMNS.join(", ");
             BadTrace(format!("no column is called {known}; name one with --time-column; {}", self.columns()))

@@ -116,12 +116,8 @@ pub(crate) fn execute(args: ReplayArgs, global: &Global) -> Result<Exit, Failure
     if let Some((path, fine)) = args.plot.plot.as_deref().zip(fine) {
         plot::write(path, &render::panels(&fine.timeline, &plan.limits))?;
     }
-    if global.json {
-        let elapsed_seconds = began.elapsed().as_secs_f64();
-        output::print_json(&JsonReport::new(&report, &trace, &plan.limits, elapsed_seconds))?;
-    } else {
-        output::print(&render::text(&report, &trace, &plan.limits))?;
-    }
+    let for_scripts = JsonReport::new(&report, &trace, &plan.limits, began.elapsed().as_secs_f64());
+    output::show(global.json, &for_scripts, |_| render::text(&report, &trace, &plan.limits))?;
     Ok(Exit::Success)
 }
 
@@ -130,10 +126,14 @@ fn check(tokens: &[Tokens], option: &str, limits: &LimitSet) -> Result<(), Failu
     for (i, Tokens { limit, .. }) in tokens.iter().enumerate() {
         if limits.position(limit.as_str()).is_none() {
             let known = limits.iter().map(|limit| limit.name().as_str()).collect::<Vec<_>>().join(", ");
-            return Err(Failure::bad_input(format!("{option}: there is no limit {limit:?} here, only {known}")));
+            return Err(Failure::bad_input(format!(
+                "{option}: there is no limit {limit:?} here, only {known}"
+            )));
         }
         if tokens[..i].iter().any(|earlier| earlier.limit == *limit) {
-            return Err(Failure::bad_input(format!("{option}: the amount for limit {limit:?} is given twice")));
+            return Err(Failure::bad_input(format!(
+                "{option}: the amount for limit {limit:?} is given twice"
+            )));
         }
     }
     Ok(())
@@ -157,5 +157,7 @@ fn read(path: &Path, columns: &Columns<'_>, bad_rows: BadRows) -> Result<Trace, 
 /// A progress bar on stderr, if that is a terminal.
 fn progress(what: &'static str, length: u64, counts: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(&format!("{{prefix}} {{bar:40}} {counts} {{eta}}"));
-    ProgressBar::new(length).with_prefix(what).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    ProgressBar::new(length)
+        .with_prefix(what)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

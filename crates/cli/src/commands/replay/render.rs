@@ -27,28 +27,32 @@ pub(super) fn text(report: &Report, trace: &Trace, limits: &LimitSet) -> String 
 }
 
 fn summary(report: &Report, trace: &Trace) -> String {
-    let mut text = format!("{STRONG}{}{STRONG:#} requests", grouped(report.requests));
-    if let (Some(first), Some(last)) = (trace.rows.first(), trace.rows.last()) {
-        let whose = match trace.entities.len() {
-            0 => String::new(),
-            1 => " of 1 entity".to_owned(),
-            entities => format!(" of {} entities", grouped(entities as u64)),
-        };
-        let lasting = duration_in_words(last.at.since(first.at));
-        text.push_str(&format!("{whose} from {} to {} ({lasting})", first.at, last.at));
-    }
-    text.push_str(&format!(
-        "\n{GOOD}admitted{GOOD:#} {} ({}), of these delayed {}; {BAD}denied{BAD:#} {} ({})\n",
+    let when = match (trace.rows.first(), trace.rows.last()) {
+        (Some(first), Some(last)) => {
+            let lasting = duration_in_words(last.at.since(first.at));
+            format!(" from {} to {} ({lasting})", first.at, last.at)
+        }
+        _ => String::new(),
+    };
+    let whose = match trace.entities.len() {
+        0 => String::new(),
+        1 => " of 1 entity".to_owned(),
+        entities => format!(" of {} entities", grouped(entities as u64)),
+    };
+    let skipped = match trace.skipped {
+        0 => String::new(),
+        rows => format!("malformed rows left out: {}\n", grouped(rows)),
+    };
+    format!(
+        "{STRONG}{}{STRONG:#} requests{whose}{when}\n\
+         {GOOD}admitted{GOOD:#} {} ({}), of these delayed {}; {BAD}denied{BAD:#} {} ({})\n{skipped}",
+        grouped(report.requests),
         grouped(report.admitted),
         percent(report.admitted, report.requests),
         grouped(report.delayed),
         grouped(report.denied),
         percent(report.denied, report.requests),
-    ));
-    if trace.skipped > 0 {
-        text.push_str(&format!("{} malformed rows were skipped\n", grouped(trace.skipped)));
-    }
-    text
+    )
 }
 
 fn limits_table(report: &Report, limits: &LimitSet) -> String {
@@ -114,7 +118,8 @@ pub(super) fn panels(timeline: &Timeline, limits: &LimitSet) -> Vec<Panel> {
         return Vec::new();
     }
     let every = duration_in_words(std::time::Duration::from_millis(timeline.step));
-    let mut requests = Panel::stacked(format!("requests every {every}"), &[("admitted", GREEN), ("denied", RED)]);
+    let mut requests =
+        Panel::stacked(format!("requests every {every}"), &[("admitted", GREEN), ("denied", RED)]);
     let mut use_of = Panel::lines(
         format!("highest share of the burst in use, every {every}"),
         limits.iter().map(|limit| limit.name().to_string()),

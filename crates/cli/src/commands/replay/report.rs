@@ -96,7 +96,9 @@ impl Timeline {
 
     fn add(&mut self, outcome: &Outcome) {
         let place = outcome.row.at.as_millis() / self.step - self.first;
-        let Some(span) = usize::try_from(place).ok().and_then(|place| self.spans.get_mut(place)) else { return };
+        let Some(span) = usize::try_from(place).ok().and_then(|place| self.spans.get_mut(place)) else {
+            return;
+        };
         match outcome.verdict {
             Verdict::Admitted | Verdict::Delayed => span.admitted += 1,
             Verdict::Denied => span.denied += 1,

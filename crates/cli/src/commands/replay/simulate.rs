@@ -153,7 +153,8 @@ impl<R: FnMut(&Outcome)> Simulation<'_, R> {
         let mut outcomes = Vec::with_capacity(statuses.len());
         for status in statuses {
             let name = status.limit.name().as_str();
-            let taken = consume.iter().find(|(consumed, _)| *consumed == name).map_or(0, |(_, tokens)| *tokens);
+            let taken =
+                consume.iter().find(|(consumed, _)| *consumed == name).map_or(0, |(_, tokens)| *tokens);
             let settled = self.plan.settle.iter().position(|settled| settled == name);
             let cost = settled.map_or(taken, |place| settle[place]);
             // Both are bounded by `MAX_TOKENS`.

@@ -74,7 +74,9 @@ impl Trace {
             let Err(bad) = trace.add(&record, &header, &layout, &mut numbers) else { continue };
             match bad_rows {
                 BadRows::Skip => trace.skipped += 1,
-                BadRows::Refuse => return Err(BadTrace(bad.describe(first_line(csv, &record), &header, &record))),
+                BadRows::Refuse => {
+                    return Err(BadTrace(bad.describe(first_line(csv, &record), &header, &record)));
+                }
             }
         }
         trace.rows.sort_by_key(|row| row.at);
@@ -193,7 +195,8 @@ mod tests {
 
     #[test]
     fn rows_are_in_time_order_and_in_file_order_within_an_instant() {
-        let trace = read("Out,ts,In,key\n1,7,2,a\n3,5,4,b\n5,7.0009,6,b\n\n7,5,8,a\n", BadRows::Refuse).unwrap();
+        let trace =
+            read("Out,ts,In,key\n1,7,2,a\n3,5,4,b\n5,7.0009,6,b\n\n7,5,8,a\n", BadRows::Refuse).unwrap();
         let tokens: Vec<u64> = trace.rows.iter().map(|row| trace.tokens_of(*row)[0]).collect();
         assert_eq!(tokens, [7, 15, 3, 11]);
         let entities: Vec<&str> = trace.rows.iter().map(|row| trace.entities[row.entity].as_str()).collect();
@@ -208,7 +211,10 @@ mod tests {
             ("-1,5,2,k", "line 4, column Out: expected a whole number"),
             ("1,5,,k", "found \"\""),
             ("1,5,99999999999999999999,k", "column In: expected a whole number"),
-            ("1,5,1000000000000,k", "column Out: expected a whole number (at most 1000000000000 tokens in all)"),
+            (
+                "1,5,1000000000000,k",
+                "column Out: expected a whole number (at most 1000000000000 tokens in all)",
+            ),
             ("1,5,2,", "line 4, column key: expected an entity id"),
             ("1,5,2,a#b", "found \"a#b\""),
             ("1,5,2", "line 4, column key: expected as many fields as there are columns, found nothing"),
@@ -246,8 +252,14 @@ mod tests {
             ("", "it is empty"),
             ("\n\n", "it is empty"),
             ("5,6,7,8\n", "line 1 looks like a request"),
-            ("a,b\n", "no column is called timestamp, time, ts; name one with --time-column; the columns are a, b"),
-            ("ts,Inn,Out,key\n", "there is no column \"In\"; did you mean \"Inn\"? the columns are ts, Inn, Out, key"),
+            (
+                "a,b\n",
+                "no column is called timestamp, time, ts; name one with --time-column; the columns are a, b",
+            ),
+            (
+                "ts,Inn,Out,key\n",
+                "there is no column \"In\"; did you mean \"Inn\"? the columns are ts, Inn, Out, key",
+            ),
             ("ts,in,Out,key\n", "did you mean \"in\"?"),
             ("ts,x,Out,key\n", "there is no column \"In\"; the columns are"),
             ("ts,In,In,Out,key\n", "several columns are called \"In\""),

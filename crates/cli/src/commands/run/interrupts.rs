@@ -112,7 +112,10 @@ struct Mask(u64);
 
 impl Mask {
     fn contains(&self, signal: i32) -> bool {
-        u32::try_from(signal - 1).ok().and_then(|bit| self.0.checked_shr(bit)).is_some_and(|bits| bits & 1 == 1)
+        u32::try_from(signal - 1)
+            .ok()
+            .and_then(|bit| self.0.checked_shr(bit))
+            .is_some_and(|bits| bits & 1 == 1)
     }
 }
 

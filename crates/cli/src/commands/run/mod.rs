@@ -39,8 +39,8 @@ pub(crate) struct RunArgs {
 }
 
 pub(crate) fn execute(args: RunArgs, global: &Global) -> Result<Exit, Failure> {
-    let interrupts = Interrupts::watch()
-        .map_err(|error| Failure::other(format!("cannot watch for signals: {error}")))?;
+    let interrupts =
+        Interrupts::watch().map_err(|error| Failure::other(format!("cannot watch for signals: {error}")))?;
     let subject = args.take.subject();
     let taken = match args.take.prepare(global)? {
         // Dropped by a signal, the take returns what it took.
