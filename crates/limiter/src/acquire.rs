@@ -139,15 +139,14 @@ pub(crate) fn amounts_for(levels: &Levels, consume: &[(&str, u64)]) -> Result<Am
     let mut named = 0;
     for (place, level) in levels.iter().enumerate() {
         for limit in level.limits.iter() {
-            let mut amount = Millitokens::ZERO;
-            for (name, tokens) in consume {
-                if limit.name().as_str() == *name {
-                    // Too many tokens are found by the check below.
-                    amount = Millitokens::from_tokens(i64::try_from(*tokens).unwrap_or(i64::MAX));
-                    named += usize::from(place == 0);
-                }
-            }
+            let asked = consume.iter().find(|(name, _)| limit.name().as_str() == *name);
+            let amount = asked.map_or(Millitokens::ZERO, |(_, tokens)| {
+                // Too many tokens are found by the check below.
+                Millitokens::from_tokens(i64::try_from(*tokens).unwrap_or(i64::MAX))
+            });
             amounts.push(amount);
+            // Each limit once, so that a name given twice leaves one amount uncounted.
+            named += usize::from(place == 0 && asked.is_some());
         }
     }
     if named != consume.len() || consume.iter().any(|(_, tokens)| *tokens > MAX_TOKENS) {
