@@ -79,8 +79,8 @@ const SCENARIOS: [Scenario; 7] = [
         wait_ms: 2_500,
     },
     Scenario {
-        limits: &[limit("tpm", 30_000, 60, 30_000)],
-        arguments: "--limit tpm=30k/min --consume tpm=ContextTokens --settle tpm=GeneratedTokens+1 --wait 1m --entity-column key",
+        limits: &[limit("tpm", 2_000, 60, 4_500)],
+        arguments: "--limit tpm=2k/min:capacity=4500 --consume tpm=ContextTokens --settle tpm=GeneratedTokens+1 --wait 1m --entity-column key",
         tokens: |row| vec![(row.input, row.output + 1)],
         by_entity: true,
         wait_ms: 60_000,
@@ -210,10 +210,10 @@ admitted 2 (50.0 %), of these delayed 0; denied 2 (50.0 %)
 
 LIMIT       DENIED  CONSUMED  PEAK USE OF THE BURST
 n=2/day          2         2  ████████████████████   100.0 %
-tpm=10/min       2         8  ████████████████        80.0 %
+tpm=10/min       2         8  ████████████████░░░░    80.0 %
 
 TIME (UTC)           ADMITTED  DENIED
-1970-01-01 00:01:40         2       1  ████████████████████████████▒▒▒▒▒▒▒▒▒▒▒▒▒
+1970-01-01 00:01:40         2       1  ███████████████████████████▒▒▒▒▒▒▒▒▒▒▒▒▒
 [..]
 ...
 
@@ -263,7 +263,7 @@ fn a_log_without_requests_has_an_empty_report() {
 admitted 0 (0 %), of these delayed 0; denied 0 (0 %)
 
 LIMIT  DENIED  CONSUMED  PEAK USE OF THE BURST
-n=1/s       0         0  ░░░░░░░░░░░░░░░░░░░░     0.0 %
+n=1/s       0         0  ░░░░░░░░░░░░░░░░░░░░   0.0 %
 
 "#]]);
 }

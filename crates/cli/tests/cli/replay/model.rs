@@ -1,6 +1,6 @@
 //! What limits should have done: token buckets as the textbook has them, a balance and a refill clock, in integers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -88,10 +88,9 @@ impl Model {
     pub(super) fn replay(mut self, requests: Vec<Request>) -> Value {
         let (mut admitted, mut denied, mut delayed) = (0_u64, 0_u64, 0_u64);
         // What is to be tried: when, whether for the first time, the place in the file. The least is next.
-        let mut events: Vec<(u64, bool, usize)> =
+        let mut events: BTreeSet<(u64, bool, usize)> =
             requests.iter().enumerate().map(|(place, request)| (request.millis, true, place)).collect();
-        while let Some(next) = (0..events.len()).min_by_key(|event| events[*event]) {
-            let (now, first, place) = events.swap_remove(next);
+        while let Some((now, first, place)) = events.pop_first() {
             let request = &requests[place];
             match self.attempt(request, now) {
                 Ok(()) => {
@@ -99,7 +98,7 @@ impl Model {
                     delayed += u64::from(!first);
                 }
                 Err(Some(wait)) if now + wait <= request.millis + self.wait_ms => {
-                    events.push((now + wait, false, place));
+                    events.insert((now + wait, false, place));
                 }
                 Err(_) => {
                     denied += 1;
