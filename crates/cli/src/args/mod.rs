@@ -24,8 +24,10 @@ use crate::commands::replay::ReplayArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::usage::UsageArgs;
 
-const EXIT_CODES: &str = "\
+const NOTES: &str = "\
 Exit codes: 0 done or admitted, 75 denied by a limit, 2 bad input, 1 any other failure.
+Environment: ZAE_LIMITER_STORE is the default of --store, XDG_DATA_HOME the user's data directory; NO_COLOR turns
+colours off where they would be on, in a terminal.
 
 Start with:
   zae-limiter acquire key-1 gpt-4 --limit rpm=100/min --limit tpm=10k/min --consume rpm=1 --consume tpm=500
@@ -39,7 +41,7 @@ Start with:
     version,
     disable_version_flag = true,
     disable_help_subcommand = true,
-    after_help = EXIT_CODES
+    after_help = NOTES
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

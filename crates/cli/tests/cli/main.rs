@@ -12,4 +12,6 @@ mod replay;
 mod run;
 mod sandbox;
 #[cfg(feature = "sqlite")]
+mod unavailable;
+#[cfg(feature = "sqlite")]
 mod usage;

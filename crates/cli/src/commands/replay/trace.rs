@@ -247,6 +247,21 @@ mod tests {
     }
 
     #[test]
+    fn no_text_makes_it_panic() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..20_000 {
+            let length = random.usize(..40);
+            let noise: String = (0..length)
+                .map(|_| *random.choice(&[',', '"', '\n', '\r', '1', 'é', '-', ':', ' ', 'T', '.']).unwrap())
+                .collect();
+            for header in ["", "ts,In,Out,key\n"] {
+                let _ = read(&format!("{header}{noise}"), BadRows::Skip);
+                let _ = read(&format!("{header}{noise}"), BadRows::Refuse);
+            }
+        }
+    }
+
+    #[test]
     fn columns_that_are_not_there_are_explained() {
         for (csv, expected) in [
             ("", "it is empty"),
