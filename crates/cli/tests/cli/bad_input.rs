@@ -118,9 +118,9 @@ fn files_that_are_no_store_of_ours_are_left_as_they_are() {
     let url = format!("sqlite://{}", newer.display());
     sandbox.zae("limits set --system --limit n=1/s --store").arg(&url).assert().success();
     rusqlite::Connection::open(&newer).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-    let nowhere = sandbox.path("no/such/directory/limits.db");
+    let below_a_file = text.join("limits.db");
 
-    for path in [&directory, &text, &foreign, &newer, &nowhere] {
+    for path in [&directory, &text, &foreign, &newer, &below_a_file] {
         let before = std::fs::read(path).ok();
         let url = format!("sqlite://{}", path.display());
         for command in [&["acquire", "k", "r", "--limit", "n=1/s"][..], &["entity", "list"], &["usage", "k"]]

@@ -111,8 +111,8 @@ fn a_cascade_shows_every_level() {
     sandbox.zae(acquire).assert().success().stdout_eq(str![[r#"
 admitted: key-1 on gpt-4
 ENTITY  LIMIT                        AVAILABLE  BURST  ASKED  RETRY AFTER
-key-1   n      ████████████████             8     10      2
-acme    n      ██████▋             [..]
+key-1   n      ████████████████░░░░          8     10      2
+acme    n      ██████▋░░░░░░░░░░░░░          1      3      2
 
 "#]]);
     let denied = sandbox.zae(acquire).arg("--json").assert().code(75);

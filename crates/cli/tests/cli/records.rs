@@ -26,7 +26,7 @@ fn entities_are_created_listed_and_deleted() {
         "team=search",
     ];
     sandbox.zae_with(&create).assert().success().stdout_eq(str![[r#"
-ENTITY  NAME              PARENT  CREATED (UTC)     METADATA
+ENTITY  NAME               PARENT  CREATED (UTC)     METADATA
 key-1   Key /u{1b}[31mone  acme    [..]  team=search
 
 "#]]);
@@ -106,7 +106,7 @@ fn capacity_sums_over_the_entities_that_use_a_resource() {
     sandbox.zae("acquire acme gpt-4 --limit n=10/day --consume n=5").assert().success();
     sandbox.zae("acquire key-1 gpt-4 --limit n=30/day --consume n=3").assert().success();
     sandbox.zae("capacity gpt-4 n").assert().success().stdout_eq(str![[r#"
-ENTITY                         USED  AVAILABLE  CAPACITY
+ENTITY                          USED  AVAILABLE  CAPACITY
 acme    ██████████░░░░░░░░░░  50.0 %          5        10
 key-1   ██░░░░░░░░░░░░░░░░░░  10.0 %         27        30
 total   ████░░░░░░░░░░░░░░░░  20.0 %         32        40

@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn no_text_makes_it_panic() {
         let mut random = fastrand::Rng::with_seed(1);
-        for _ in 0..20_000 {
+        for _ in 0..2_000 {
             let length = random.usize(..40);
             let noise: String = (0..length)
                 .map(|_| *random.choice(&[',', '"', '\n', '\r', '1', 'é', '-', ':', ' ', 'T', '.']).unwrap())
