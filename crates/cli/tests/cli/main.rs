@@ -1,5 +1,8 @@
 //! The command line, as people and scripts meet it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::needless_raw_string_hashes, reason = "snapshots are written that way")]
+
 mod bad_input;
 #[cfg(feature = "sqlite")]
 mod concurrency;

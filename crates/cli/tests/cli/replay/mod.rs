@@ -2,6 +2,8 @@
 
 mod model;
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 use snapbox::str;
 
@@ -115,7 +117,7 @@ fn generated() -> (String, Vec<Row>) {
             1 => format!("{date}T{time}.{fraction:03}Z"),
             _ => format!("{seconds}.{fraction:03}5"),
         };
-        csv += &format!("\"{}\",{time},{},{}\n", row.key, row.output, row.input);
+        writeln!(csv, "\"{}\",{time},{},{}", row.key, row.output, row.input).unwrap();
     }
     (csv, rows)
 }
@@ -126,7 +128,7 @@ fn expected(scenario: &Scenario, rows: &[Row]) -> Value {
         entity: if scenario.by_entity { row.key.clone() } else { String::new() },
         tokens: (scenario.tokens)(row),
     });
-    let mut report = Model::new(scenario.limits, scenario.wait_ms).replay(requests.collect());
+    let mut report = Model::new(scenario.limits, scenario.wait_ms).replay(&requests.collect::<Vec<_>>());
     let time = |millis: Option<u64>| {
         jiff::Timestamp::from_millisecond(millis.unwrap().cast_signed()).unwrap().to_string()
     };

@@ -59,6 +59,7 @@ impl Bucket {
     }
 
     /// The share of the burst that is not there, to the millitoken.
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
     fn utilization(&self) -> f64 {
         let burst = self.burst / self.period;
         (burst - self.balance.div_euclid(self.period)) as f64 / burst as f64
@@ -85,7 +86,7 @@ impl Model {
     }
 
     /// The report on requests in the order of their file.
-    pub(super) fn replay(mut self, requests: Vec<Request>) -> Value {
+    pub(super) fn replay(mut self, requests: &[Request]) -> Value {
         let (mut admitted, mut denied, mut delayed) = (0_u64, 0_u64, 0_u64);
         // What is to be tried: when, whether for the first time, the place in the file. The least is next.
         let mut events: BTreeSet<(u64, bool, usize)> =
@@ -136,7 +137,9 @@ impl Model {
         let buckets = self.buckets.entry(request.entity.clone());
         let buckets =
             buckets.or_insert_with(|| self.limits.iter().map(|limit| Bucket::full(limit, now)).collect());
-        buckets.iter_mut().for_each(|bucket| bucket.refill(now));
+        for bucket in buckets.iter_mut() {
+            bucket.refill(now);
+        }
         let waits = buckets.iter().zip(&request.tokens).map(|(bucket, (asked, _))| bucket.wait(*asked));
         let longest = waits.collect::<Option<Vec<u64>>>().map(|waits| waits.into_iter().max().unwrap_or(0));
         if longest != Some(0) {
