@@ -246,3 +246,20 @@ impl Limiter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{AcquireError, Block, Error, LimitSet, Limiter, RequestError};
+
+    #[test]
+    fn an_amount_given_twice_is_refused_and_not_taken_once() {
+        let limiter = Limiter::open("memory:").wait().unwrap();
+        let limits: LimitSet = "n=5/day, m=5/day".parse().unwrap();
+        let twice = limiter.acquire("k", "r", &limits).consume("n", 1).consume("n", 2).wait().unwrap_err();
+        let AcquireError::Failed(Error::Request(RequestError::RepeatedAmount(name))) = twice else {
+            panic!("{twice:?}");
+        };
+        assert_eq!(name, "n");
+        assert_eq!(limiter.available("k", "r", &limits).wait().unwrap()["n"], 5);
+    }
+}
