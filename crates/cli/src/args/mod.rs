@@ -6,7 +6,9 @@ mod instant;
 mod limits;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use zae_limiter::FailureMode;
 
@@ -67,11 +69,20 @@ pub(crate) struct Global {
     #[arg(
         long,
         global = true,
-        value_name = "open|closed",
+        value_name = "MODE",
+        value_parser = one_of::<FailureMode, 2>(["open", "closed"]),
         default_value = "closed",
         hide_default_value = true
     )]
     pub(crate) failure_mode: FailureMode,
+}
+
+/// Reads one of a few names, which help and completions list.
+pub(crate) fn one_of<T, const N: usize>(names: [&'static str; N]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use zae_limiter::{Block, EntityId, LimitName, Resource, Timestamp, UsageQuery, UsageSnapshot, Window};
 
-use crate::args::{Global, Instant, PlotArg};
+use crate::args::{Global, Instant, PlotArg, one_of};
 use crate::exit::{Exit, Failure};
 use crate::output::{Align, Table, bar_in, grouped, minute};
 use crate::plot::{self, Panel};
@@ -31,8 +31,8 @@ pub(crate) struct UsageArgs {
     /// Only on this resource.
     #[arg(long)]
     resource: Option<Resource>,
-    /// The length of the windows: hourly, daily or monthly.
-    #[arg(long, default_value_t = Window::Hourly)]
+    /// The length of the windows.
+    #[arg(long, value_parser = one_of::<Window, 3>(Window::ALL.map(Window::as_str)), default_value_t = Window::Hourly)]
     window: Window,
     /// From then on, for example 2024-05-01, 2024-05-01T12:30:00Z or -7d.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]

@@ -68,8 +68,11 @@ fn durations_windows_and_modes() {
     for wait in ["soon", "-5s", "5", ""] {
         check(&[&acquire[..], &[&format!("--wait={wait}")]].concat(), "--wait");
     }
-    check(&[&acquire[..], &["--failure-mode", "shut"]].concat(), "expected open or closed");
-    check(&["usage", "k", "--store", "memory:", "--window", "yearly"], "hourly, daily or monthly");
+    check(&[&acquire[..], &["--failure-mode", "shut"]].concat(), "possible values: open, closed");
+    check(
+        &["usage", "k", "--store", "memory:", "--window", "yearly"],
+        "possible values: hourly, daily, monthly",
+    );
     check(&["usage", "k", "--store", "memory:", "--from", "yesterday"], "is not a time such as");
     check(&["limits", "get", "--store", "memory:"], "--entity, --resource, both, or --system");
     check(&["limits", "set", "--system", "--entity", "k", "--limit", "n=1/s"], "cannot be used with");
