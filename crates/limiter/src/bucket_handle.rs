@@ -33,7 +33,8 @@ impl BucketHandle {
         Ok(reading.statuses(&self.levels, &amounts).collect())
     }
 
-    /// Takes `consume`, tokens by limit.
+    /// Takes `consume`, tokens by limit, in the way that the call which prepared this was told to: its failure mode, and
+    /// how long it waits.
     ///
     /// ```
     /// # use zae_limiter::{Block, Limiter, LimitSet};
