@@ -1,9 +1,9 @@
 //! Buckets that are resolved once and taken from often.
 
-use zae_limiter_core::{Answer, Levels};
+use zae_limiter_core::{Answer, Level, Levels, LimitStatus};
 
-use crate::acquire::{Options, take_from};
-use crate::{AcquireError, Lease, Limiter};
+use crate::acquire::{Options, amounts_for, take_from};
+use crate::{AcquireError, Error, Lease, Limiter};
 
 /// The resolved buckets of an entity on a resource, made by [`Acquire::prepare`](crate::Acquire::prepare).
 ///
@@ -19,6 +19,18 @@ pub struct BucketHandle {
 impl BucketHandle {
     pub(crate) fn new(limiter: Limiter, levels: Levels, options: Options) -> Self {
         Self { limiter, levels: levels.into_shared(), options }
+    }
+
+    /// The bucket of the entity itself, and the limits that it is held to.
+    pub fn own_level(&self) -> &Level {
+        self.levels.own()
+    }
+
+    /// How every limit of every level stands for a request of `needed`, tokens by limit; takes nothing.
+    pub async fn statuses(&self, needed: &[(&str, u64)]) -> Result<Vec<LimitStatus>, Error> {
+        let amounts = amounts_for(&self.levels, needed)?;
+        let reading = self.limiter.0.store.read(&self.levels).await?;
+        Ok(reading.statuses(&self.levels, &amounts).collect())
     }
 
     /// Takes `consume`, tokens by limit, in the way that the call which prepared this was told to: its failure mode, and
