@@ -62,7 +62,7 @@ impl Window {
 }
 
 fn utc(instant: Timestamp) -> DateTime {
-    // `Timestamp` is bounded by the year 9999, as jiff's is: the conversion cannot fail.
+    // `Timestamp` is bounded as jiff's is: the conversion cannot fail.
     let millis = i64::try_from(instant.as_millis()).unwrap_or(0);
     Offset::UTC.to_datetime(jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
 }
@@ -150,7 +150,7 @@ pub struct HourOfUsage {
 
 /// The hour that `instant` lies in, counted from 1970-01-01 00:00 UTC.
 pub const fn hour_of(instant: Timestamp) -> u32 {
-    // `Timestamp::MAX` lies in hour 70,389,527.
+    // `Timestamp::MAX` lies in hour 70,389,502.
     (instant.as_millis() / HOUR_MS) as u32
 }
 
@@ -212,6 +212,15 @@ mod tests {
             assert_eq!(window.end(window.start(leap)), at("2024-03-01T00:00:00Z"));
         }
         assert_eq!(Window::Monthly.end(at("2023-12-01T00:00:00Z")), at("2024-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn the_last_windows_end_with_time_itself() {
+        for window in Window::ALL {
+            let start = window.start(Timestamp::MAX);
+            assert!(start > at("9999-11-30T00:00:00Z"), "{window}: {start}");
+            assert_eq!(window.end(start), Timestamp::MAX);
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use zae_limiter_core::Levels;
+use zae_limiter_core::{Amounts, Level, Levels, LimitStatus};
 
+use crate::amounts::lay_out;
 use crate::take::Options;
-use crate::{Acquiring, Limiter};
+use crate::{Acquiring, Error, Limiter};
 
 /// The resolved buckets of an entity on a resource, made by [`Acquire::prepare`](crate::Acquire::prepare).
 ///
@@ -13,7 +14,7 @@ use crate::{Acquiring, Limiter};
 /// store allocates nothing. Limits that are stored anew later are not seen: prepare again now and then.
 #[derive(Clone, Debug)]
 pub struct BucketHandle {
-    pub(crate) buckets: Arc<Prepared>,
+    pub(crate) prepared: Arc<Prepared>,
     pub(crate) options: Options,
 }
 
@@ -27,10 +28,25 @@ pub(crate) struct Prepared {
 impl BucketHandle {
     pub(crate) fn new(limiter: Limiter, levels: Levels, options: Options) -> Self {
         // A denial keeps the levels.
-        Self { buckets: Arc::new(Prepared { limiter, levels: levels.into_shared() }), options }
+        Self { prepared: Arc::new(Prepared { limiter, levels: levels.into_shared() }), options }
     }
 
-    /// Takes `consume`, tokens by limit.
+    /// The bucket of the entity itself, and the limits that it is held to.
+    pub fn own_level(&self) -> &Level {
+        self.prepared.levels.own()
+    }
+
+    /// How every limit of every level stands for a request of `needed`, tokens by limit; takes nothing.
+    pub async fn statuses(&self, needed: &[(&str, u64)]) -> Result<Vec<LimitStatus>, Error> {
+        let Prepared { limiter, levels } = &*self.prepared;
+        let mut amounts = Amounts::new();
+        lay_out(levels, needed, &mut amounts)?;
+        let reading = limiter.0.store.read(levels).await?;
+        Ok(reading.statuses(levels, &amounts).collect())
+    }
+
+    /// Takes `consume`, tokens by limit, in the way that the call which prepared this was told to: its failure mode, and
+    /// how long it waits.
     ///
     /// ```
     /// # use zae_limiter::{Block, Limiter, LimitSet};

@@ -5,15 +5,28 @@ use std::sync::Arc;
 
 use zae_limiter_core::amount::MAX_TOKENS;
 use zae_limiter_core::take::limits_of;
-use zae_limiter_core::{Amounts, Answer, Change, Decision, LimitName, LimitStatus, Millitokens, Reading};
+use zae_limiter_core::{Amounts, Change, Decision, LimitName, LimitStatus, Millitokens, Reading};
 
-use crate::amounts::unknown_limit;
-use crate::limiter::Shared;
-use crate::take::Take;
+use crate::amounts::{lay_out, unknown_limit};
+use crate::settling::Settling;
+use crate::take::{Options, Take};
 use crate::{AcquireError, Error, FailureMode, RateLimitExceeded, RequestError};
 
 /// What an acquire took. [`commit`](Lease::commit) settles it at its true cost; [`rollback`](Lease::rollback), or
 /// dropping it, returns everything.
+///
+/// ```
+/// # use zae_limiter::{Block, Limiter, LimitSet};
+/// # let limiter = Limiter::open("memory:").wait().unwrap();
+/// # let limits: LimitSet = "rpm=10/h, tpm=1k/h".parse().unwrap();
+/// // 500 tokens are an estimate.
+/// let mut lease = limiter.acquire("key-1", "gpt-4", &limits).consume("rpm", 1).consume("tpm", 500).wait().unwrap();
+/// lease.consume(&[("tpm", 200)]).wait().unwrap(); // more are needed, if there are as many
+/// lease.adjust("tpm", -80).unwrap(); // the true cost
+/// assert_eq!(lease.consumed()["tpm"], 620);
+/// lease.commit().wait().unwrap();
+/// assert_eq!(limiter.available("key-1", "gpt-4", &limits).wait().unwrap()["tpm"], 380);
+/// ```
 #[derive(Debug)]
 #[must_use = "a lease that is dropped rolls back"]
 pub struct Lease(State);
@@ -30,7 +43,9 @@ enum State {
 #[derive(Debug)]
 struct Active {
     taken: Take,
-    /// Apart, as most leases have nothing to put there and are moved about.
+    /// What the call chose for while the store is unavailable.
+    failure_mode: FailureMode,
+    /// Apart, as most leases have nothing to put there, and every lease is moved a few times.
     more: Option<Box<More>>,
 }
 
@@ -39,22 +54,23 @@ struct Active {
 struct More {
     /// To be applied at the commit, on every level; empty as long as there are none.
     adjustments: Amounts,
-    /// The states after the last take, if they are known.
+    /// The states after the last take, if somebody wants to know them.
     reading: Option<Reading>,
 }
 
 impl Active {
-    #[inline(always)]
+    #[inline]
     fn adjustments(&self) -> &[Millitokens] {
         self.more.as_ref().map_or(&[], |more| &more.adjustments)
     }
 }
 
 impl Lease {
-    #[inline(always)]
-    pub(crate) fn active(taken: Take, reading: Option<Reading>) -> Self {
+    #[inline]
+    pub(crate) fn active(taken: Take, reading: Option<Reading>, options: Options) -> Self {
+        let failure_mode = taken.buckets.limiter().mode_of(options);
         let more = reading.map(|reading| Box::new(More { reading: Some(reading), ..More::default() }));
-        Self(State::Active(Active { taken, more }))
+        Self(State::Active(Active { taken, failure_mode, more }))
     }
 
     pub(crate) fn degraded(error: Error) -> Self {
@@ -74,7 +90,7 @@ impl Lease {
         }
     }
 
-    /// Net consumption so far in tokens, by limit of the entity that asked. Empty if degraded.
+    /// Net consumption so far in tokens, adjustments included, by limit of the entity that asked. Empty if degraded.
     pub fn consumed(&self) -> BTreeMap<LimitName, i64> {
         let State::Active(active) = &self.0 else { return BTreeMap::new() };
         let adjustments = active.adjustments().iter().copied().chain(std::iter::repeat(Millitokens::ZERO));
@@ -84,7 +100,7 @@ impl Lease {
     }
 
     /// How every limit of every level stood right after the last take, with `requested` the amount taken in all.
-    /// Known if the acquire asked for it ([`Acquire::with_statuses`](crate::Acquire::with_statuses)) or after
+    /// Known after an acquire that asked for it ([`Acquire::with_statuses`](crate::Acquire::with_statuses)) and after
     /// [`consume`](Lease::consume); else empty, as for a degraded lease.
     pub fn statuses(&self) -> Vec<LimitStatus> {
         let State::Active(active) = &self.0 else { return Vec::new() };
@@ -92,12 +108,26 @@ impl Lease {
         reading.statuses(active.taken.buckets.levels(), &active.taken.amounts).collect()
     }
 
+    /// By how much the limit at a place in [`Lease::statuses`] will be charged at the commit; negative returns.
+    #[cfg(feature = "tower")]
+    pub(crate) fn adjustment(&self, place: usize) -> Millitokens {
+        let State::Active(active) = &self.0 else { return Millitokens::ZERO };
+        active.adjustments().get(place).copied().unwrap_or_default()
+    }
+
     /// Takes more: all of `amounts` (tokens by limit), or nothing. Counts as part of the same acquire.
+    ///
+    /// A denial is [`AcquireError::Exceeded`] and leaves the lease as it was. While the store is unavailable, a lease of
+    /// a call that fails open admits this without recording it.
     pub async fn consume(&mut self, amounts: &[(&str, u64)]) -> Result<(), AcquireError> {
         let State::Active(active) = &mut self.0 else { return Ok(()) };
-        let mut more = Take::from(active.taken.buckets.clone());
-        more.ask_for(amounts)?;
-        match more.buckets.limiter().0.store.take(more.change(0)).await? {
+        let mut more = Take { buckets: active.taken.buckets.clone(), amounts: Amounts::new() };
+        lay_out(more.buckets.levels(), amounts, &mut more.amounts)?;
+        let decision = match more.buckets.limiter().0.store.take(more.change(0)).await {
+            Err(error) if active.failure_mode.lets_through(&error) => return Ok(()),
+            decision => decision?,
+        };
+        match decision {
             Decision::Admitted(reading) => {
                 active.more.get_or_insert_default().reading = Some(reading);
                 for (taken, more) in active.taken.amounts.iter_mut().zip(more.amounts) {
@@ -110,19 +140,20 @@ impl Lease {
     }
 
     /// Corrects the consumption of `limit` by `delta` tokens, on every level, when the lease is committed. More
-    /// than the bucket holds leaves it in debt.
+    /// than the bucket holds leaves it in debt. Never fails for lack of tokens, only if `limit` is none of the
+    /// entity's own limits, or `delta` is beyond ±10¹².
     pub fn adjust(&mut self, limit: &str, delta: i64) -> Result<(), RequestError> {
         let State::Active(active) = &mut self.0 else { return Ok(()) };
-        let own = &active.taken.buckets.levels().own().limits;
-        if own.position(limit).is_none() {
-            return Err(unknown_limit(own, limit));
+        let levels = active.taken.buckets.levels();
+        if levels.own().limits.position(limit).is_none() {
+            return Err(unknown_limit(&levels.own().limits, limit));
         }
         if delta.unsigned_abs() > MAX_TOKENS {
             return Err(RequestError::AmountTooLarge(limit.to_owned()));
         }
         let adjustments = &mut active.more.get_or_insert_default().adjustments;
         adjustments.resize(active.taken.amounts.len(), Millitokens::ZERO);
-        for ((_, held), adjustment) in limits_of(active.taken.buckets.levels()).zip(adjustments) {
+        for ((_, held), adjustment) in limits_of(levels).zip(adjustments) {
             if held.name().as_str() == limit {
                 *adjustment += Millitokens::from_tokens(delta);
             }
@@ -130,8 +161,8 @@ impl Lease {
         Ok(())
     }
 
-    /// Gives back `tokens` of `limit`, on every level, when the lease is committed. A bucket is never lifted above
-    /// its burst.
+    /// Gives back `tokens` of `limit`, on every level, when the lease is committed: [`adjust`](Lease::adjust) by
+    /// `-tokens`. A bucket is never lifted above its burst.
     pub fn release(&mut self, limit: &str, tokens: u64) -> Result<(), RequestError> {
         let delta = i64::try_from(tokens).map_err(|_| RequestError::AmountTooLarge(limit.to_owned()))?;
         self.adjust(limit, -delta)
@@ -139,19 +170,21 @@ impl Lease {
 
     /// Keeps what was taken, with its adjustments. Writes only if there are any.
     ///
-    /// The lease ends when the answer is first polled: an answer that is dropped before rolls back.
-    #[inline(always)]
-    pub fn commit(mut self) -> Answer<'static, Result<(), Error>> {
+    /// The lease ends when the future is first polled: one that is dropped before rolls back.
+    #[inline]
+    pub fn commit(mut self) -> Settling {
         match &self.0 {
             State::Active(active) if active.adjustments().iter().any(|amount| !amount.is_zero()) => {
-                Answer::pending(async move {
+                Settling::pending(async move {
                     let State::Active(active) = self.end() else { return Ok(()) };
                     active.settle(active.adjustments(), 0).await
                 })
             }
             _ => {
-                self.0 = State::Ended;
-                Answer::ready(Ok(()))
+                drop(self.end());
+                // Nothing is left to roll back.
+                std::mem::forget(self);
+                Settling::done()
             }
         }
     }
@@ -163,35 +196,36 @@ impl Lease {
         active.settle(&amounts, -1).await
     }
 
-    #[inline(always)]
+    #[inline]
     fn end(&mut self) -> State {
         std::mem::replace(&mut self.0, State::Ended)
     }
 }
 
 impl Active {
-    /// Applies the final amounts. Under [`FailureMode::FailOpen`], a settlement that cannot reach the store is let go.
+    /// Applies the final amounts. Of a call that fails open, a settlement that cannot reach the store is let go.
     async fn settle(&self, amounts: &[Millitokens], acquires: i64) -> Result<(), Error> {
-        let Shared { store, failure_mode, .. } = &*self.taken.buckets.limiter().0;
-        match store.apply(Change { levels: self.taken.buckets.levels(), amounts, acquires }).await {
-            Err(error) if error.is_unavailable() && *failure_mode == FailureMode::FailOpen => Ok(()),
+        let change = Change { levels: self.taken.buckets.levels(), amounts, acquires };
+        match self.taken.buckets.limiter().0.store.apply(change).await {
+            Err(error) if self.failure_mode.lets_through(&error) => Ok(()),
             outcome => Ok(outcome?),
         }
     }
-
-    /// Returns what was taken in the background.
+    /// Returns in the background what was taken.
     fn give_back(self) {
         let amounts: Amounts = self.taken.amounts.iter().map(|amount| -*amount).collect();
         let store = Arc::clone(&self.taken.buckets.limiter().0.store);
-        store.clone().spawn(Box::pin(async move {
+        let change_back = async move {
+            let buckets = &self.taken.buckets;
             // Nobody waits for the outcome. If the return is lost, the bucket errs towards under-admission.
-            let _ = store.apply(Change { levels: self.taken.buckets.levels(), amounts: &amounts, acquires: -1 }).await;
-        }));
+            let change = Change { levels: buckets.levels(), amounts: &amounts, acquires: -1 };
+            let _ = buckets.limiter().0.store.apply(change).await;
+        };
+        store.spawn(Box::pin(change_back));
     }
 }
 
 impl Drop for Lease {
-    #[inline(always)]
     fn drop(&mut self) {
         if let State::Active(active) = self.end() {
             active.give_back();

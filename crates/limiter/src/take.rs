@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use zae_limiter_core::{Amounts, Change, Decision, Levels};
 
-use crate::amounts::lay_out;
 use crate::bucket_handle::Prepared;
-use crate::{AcquireError, Error, FailureMode, Lease, Limiter, RateLimitExceeded, RequestError};
+use crate::{AcquireError, Error, FailureMode, Lease, Limiter, RateLimitExceeded};
 
 /// The longest random delay that is added to a wait.
 const MOST_JITTER: Duration = Duration::from_millis(50);
@@ -48,8 +47,7 @@ impl Buckets {
     }
 }
 
-/// Amounts of some buckets: first asked for, then taken, then held by a lease, or denied. Made in one place and moved
-/// on as late as can be, as a warm acquire consists of little more than such moves.
+/// Amounts of some buckets: asked for, then held by a lease, or denied.
 #[derive(Clone, Debug)]
 pub(crate) struct Take {
     pub(crate) buckets: Buckets,
@@ -57,20 +55,7 @@ pub(crate) struct Take {
 }
 
 impl Take {
-    /// A take of nothing.
-    #[inline]
-    pub(crate) fn from(buckets: Buckets) -> Self {
-        Self { buckets, amounts: Amounts::new() }
-    }
-
-    /// Asks for `consume`, tokens by limit.
-    #[inline(always)]
-    pub(crate) fn ask_for(&mut self, consume: &[(&str, u64)]) -> Result<(), RequestError> {
-        lay_out(self.buckets.levels(), consume, &mut self.amounts)
-    }
-
     /// What the store is to do: take the amounts, and count them as `acquires`.
-    #[inline]
     pub(crate) fn change(&self, acquires: i64) -> Change<'_> {
         Change { levels: self.buckets.levels(), amounts: &self.amounts, acquires }
     }
@@ -82,7 +67,7 @@ pub(crate) async fn take_until_deadline(take: Take, options: Options) -> Result<
     let mut give_up_at = None;
     loop {
         let reading = match shared.store.take(take.change(1)).await {
-            Ok(Decision::Admitted(reading)) => return Ok(Lease::active(take, options.with_statuses.then_some(reading))),
+            Ok(Decision::Admitted(reading)) => return Ok(Lease::active(take, options.with_statuses.then_some(reading), options)),
             Ok(Decision::Denied(reading)) => reading,
             Err(error) => return degraded(take.buckets.limiter(), error.into(), options),
         };
@@ -90,7 +75,7 @@ pub(crate) async fn take_until_deadline(take: Take, options: Options) -> Result<
         let deadline = *give_up_at.get_or_insert(now.after(options.wait_at_most));
         match reading.wait(take.buckets.levels(), &take.amounts).duration() {
             Some(wait) if wait <= deadline.since(now) && !options.wait_at_most.is_zero() => {
-                let spare = deadline.since(now) - wait;
+                let spare = deadline.since(now).saturating_sub(wait);
                 let jitter = shared.jitter.up_to(MOST_JITTER.min(wait / 8).min(spare));
                 shared.clock.sleep(wait + jitter).await;
             }
@@ -102,8 +87,16 @@ pub(crate) async fn take_until_deadline(take: Take, options: Options) -> Result<
 /// What an acquire returns that `error` kept from being decided.
 #[cold]
 pub(crate) fn degraded(limiter: &Limiter, error: Error, options: Options) -> Result<Lease, AcquireError> {
-    match options.failure_mode.unwrap_or(limiter.0.failure_mode) {
-        FailureMode::FailOpen if error.is_unavailable() => Ok(Lease::degraded(error)),
-        FailureMode::FailOpen | FailureMode::FailClosed => Err(error.into()),
+    match error {
+        Error::Store(failed) if limiter.mode_of(options).lets_through(&failed) => Ok(Lease::degraded(failed.into())),
+        error => Err(error.into()),
+    }
+}
+
+impl Limiter {
+    /// What a call with `options` does while the store is unavailable.
+    #[inline]
+    pub(crate) fn mode_of(&self, options: Options) -> FailureMode {
+        options.failure_mode.unwrap_or(self.0.failure_mode)
     }
 }
