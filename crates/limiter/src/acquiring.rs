@@ -38,6 +38,22 @@ impl<'a> Acquiring<'a> {
         Self(Stage::Handle(handle, consume))
     }
 
+    /// The outcome of what was asked of the store.
+    #[inline(always)]
+    fn answer(
+        &mut self,
+        asked: Result<(), AtOnce>,
+        buckets: impl FnOnce() -> Buckets,
+        amounts: Amounts,
+        options: Options,
+        cx: &mut Context<'_>,
+    ) -> Poll<Outcome> {
+        match asked {
+            Ok(()) => Poll::Ready(Ok(Lease::active(Take { buckets: buckets(), amounts }, None, options))),
+            Err(answer) => self.not_simply_admitted(Take { buckets: buckets(), amounts }, answer, options, cx),
+        }
+    }
+
     /// Goes on with what the store did not simply admit.
     #[inline(never)]
     fn not_simply_admitted(
@@ -47,7 +63,7 @@ impl<'a> Acquiring<'a> {
         options: Options,
         cx: &mut Context<'_>,
     ) -> Poll<Outcome> {
-        match answer.0 {
+        match answer {
             Some(Ok(Decision::Denied(reading))) if options.wait_at_most.is_zero() => {
                 Poll::Ready(Err(RateLimitExceeded::new(take, reading).into()))
             }
@@ -69,17 +85,17 @@ impl<'a> Acquiring<'a> {
 }
 
 /// What a store answered at once, if it did.
-struct AtOnce(Option<Result<Decision, StoreError>>);
+type AtOnce = Option<Result<Decision, StoreError>>;
 
 /// Asks the store, and says so if it answered at once that all was taken and nobody wants to know more.
-#[inline]
+#[inline(always)]
 fn ask_store(limiter: &Limiter, levels: &[Level], amounts: &Amounts, options: Options) -> Result<(), AtOnce> {
     let answer = limiter.0.store.take(Change { levels, amounts, acquires: 1 });
     // A look at the answer, which is larger than a lease, is cheaper than to have it.
     if matches!(answer.as_ready(), Some(Ok(Decision::Admitted(_)))) && !options.with_statuses {
         return Ok(());
     }
-    Err(AtOnce(answer.into_ready().ok()))
+    Err(answer.into_ready().ok())
 }
 
 async fn look_up_and_take(limiter: &Limiter, ask: Ask, consume: &[(&str, u64)], options: Options) -> Outcome {
@@ -120,21 +136,15 @@ impl Future for Acquiring<'_> {
                 };
                 lay_out(&levels, &call.consume, &mut amounts)?;
                 let asked = ask_store(limiter, &levels, &amounts, options);
-                let take = Take { buckets: Buckets::Call(limiter.clone(), levels), amounts };
-                match asked {
-                    Ok(()) => Poll::Ready(Ok(Lease::active(take, None, options))),
-                    Err(answer) => this.not_simply_admitted(take, answer, options, cx),
-                }
+                let buckets = || Buckets::Call(limiter.clone(), levels);
+                this.answer(asked, buckets, amounts, options, cx)
             }
             Stage::Handle(handle, consume) => {
                 let (prepared, options) = (&handle.prepared, handle.options);
                 lay_out(&prepared.levels, consume, &mut amounts)?;
                 let asked = ask_store(&prepared.limiter, &prepared.levels, &amounts, options);
-                let take = Take { buckets: Buckets::Prepared(Arc::clone(prepared)), amounts };
-                match asked {
-                    Ok(()) => Poll::Ready(Ok(Lease::active(take, None, options))),
-                    Err(answer) => this.not_simply_admitted(take, answer, options, cx),
-                }
+                let buckets = || Buckets::Prepared(Arc::clone(prepared));
+                this.answer(asked, buckets, amounts, options, cx)
             }
             Stage::Pending(rest) => rest.as_mut().poll(cx),
         }

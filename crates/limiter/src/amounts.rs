@@ -11,7 +11,7 @@ use crate::RequestError;
 pub(crate) fn lay_out(levels: &[Level], consume: &[(&str, u64)], amounts: &mut Amounts) -> Result<(), RequestError> {
     let Some((own, ancestors)) = levels.split_first() else { return Ok(()) };
     let named = lay_out_level(&own.limits, consume, amounts);
-    if named != consume.len() || consume.iter().any(|(_, tokens)| *tokens > MAX_TOKENS) {
+    if named != consume.len() {
         check_amounts(&own.limits, consume)?;
     }
     for level in ancestors {
@@ -20,21 +20,21 @@ pub(crate) fn lay_out(levels: &[Level], consume: &[(&str, u64)], amounts: &mut A
     Ok(())
 }
 
-/// Appends one amount for each of `limits`, and says for how many of them there was one.
+/// Appends one amount for each of `limits`, and says for how many of them there was one that is valid.
 #[inline(always)]
 fn lay_out_level(limits: &LimitSet, consume: &[(&str, u64)], amounts: &mut Amounts) -> usize {
     let mut named = 0;
     for (place, limit) in limits.iter().enumerate() {
-        match tokens_for(limit.name().as_str(), consume, place) {
-            Some(tokens) => {
-                named += 1;
-                // Too many tokens are refused once all are laid out.
-                amounts.push(Millitokens::from_tokens(i64::try_from(tokens).unwrap_or(i64::MAX)));
-            }
-            None => amounts.push(Millitokens::ZERO),
-        }
+        let tokens = tokens_for(limit.name().as_str(), consume, place).filter(|tokens| *tokens <= MAX_TOKENS);
+        named += usize::from(tokens.is_some());
+        amounts.push(tokens.map_or(Millitokens::ZERO, whole));
     }
     named
+}
+
+/// Tokens, of which there are not too many, in thousandths.
+fn whole(tokens: u64) -> Millitokens {
+    Millitokens::from_tokens(i64::try_from(tokens).unwrap_or(i64::MAX))
 }
 
 /// What `consume` asks of the limit called `name`: most often at the place `hint` that the limit has in its set.

@@ -59,14 +59,14 @@ struct More {
 }
 
 impl Active {
-    #[inline]
+    #[inline(always)]
     fn adjustments(&self) -> &[Millitokens] {
         self.more.as_ref().map_or(&[], |more| &more.adjustments)
     }
 }
 
 impl Lease {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn active(taken: Take, reading: Option<Reading>, options: Options) -> Self {
         let failure_mode = taken.buckets.limiter().mode_of(options);
         let more = reading.map(|reading| Box::new(More { reading: Some(reading), ..More::default() }));
@@ -171,7 +171,7 @@ impl Lease {
     /// Keeps what was taken, with its adjustments. Writes only if there are any.
     ///
     /// The lease ends when the future is first polled: one that is dropped before rolls back.
-    #[inline]
+    #[inline(always)]
     pub fn commit(mut self) -> Settling {
         match &self.0 {
             State::Active(active) if active.adjustments().iter().any(|amount| !amount.is_zero()) => {
@@ -196,7 +196,7 @@ impl Lease {
         active.settle(&amounts, -1).await
     }
 
-    #[inline]
+    #[inline(always)]
     fn end(&mut self) -> State {
         std::mem::replace(&mut self.0, State::Ended)
     }

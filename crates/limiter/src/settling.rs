@@ -12,7 +12,7 @@ use crate::Error;
 pub struct Settling(Option<Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>>);
 
 impl Settling {
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn done() -> Self {
         Self(None)
     }
@@ -26,7 +26,7 @@ impl Settling {
 impl Future for Settling {
     type Output = Result<(), Error>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             None => Poll::Ready(Ok(())),

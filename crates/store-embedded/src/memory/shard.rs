@@ -56,7 +56,7 @@ impl Bucket {
     }
 
     /// Makes the record hold the limits of `level`.
-    #[inline]
+    #[inline(always)]
     fn hold(&mut self, level: &Level, now: Timestamp) -> Result<(), StoreError> {
         match self.record.adopt(&level.limits, now) {
             Ok(()) => Ok(()),
