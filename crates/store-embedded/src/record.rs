@@ -52,6 +52,18 @@ impl Record {
         })
     }
 
+    /// Appends to `states` those of `wanted`.
+    #[cfg(feature = "memory")]
+    pub(crate) fn read(&self, wanted: &LimitSet, now: Timestamp, states: &mut SmallVec<[FullAt; 4]>) {
+        if self.limits.is_same(wanted) {
+            for state in self.states() {
+                states.push(state);
+            }
+        } else {
+            states.extend(self.states_of(wanted, now));
+        }
+    }
+
     /// When the bucket will be full, in whole ms: from then on its record says nothing that absence does not.
     pub(crate) fn full_at_ms(&self) -> u64 {
         let full_at = |(limit, cell): (&Limit, &Cell)| limit.rate().full_at_ms(cell.full_at);
