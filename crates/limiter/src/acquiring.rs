@@ -6,9 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use zae_limiter_core::{Amounts, Change, Decision, EntityId, Level, Levels, Resource, StoreError};
+use zae_limiter_core::{Amounts, Decision, EntityId, Level, Levels, Resource, StoreError};
 
 use crate::amounts::lay_out;
+use crate::lease::Active;
 use crate::resolve::{Ask, Known};
 use crate::take::{Buckets, Options, Take, degraded, take_until_deadline};
 use crate::{Acquire, AcquireError, BucketHandle, Lease, Limiter, Limits, RateLimitExceeded};
@@ -38,22 +39,6 @@ impl<'a> Acquiring<'a> {
         Self(Stage::Handle(handle, consume))
     }
 
-    /// The outcome of what was asked of the store.
-    #[inline(always)]
-    fn answer(
-        &mut self,
-        asked: Result<(), AtOnce>,
-        buckets: impl FnOnce() -> Buckets,
-        amounts: Amounts,
-        options: Options,
-        cx: &mut Context<'_>,
-    ) -> Poll<Outcome> {
-        match asked {
-            Ok(()) => Poll::Ready(Ok(Lease::active(Take { buckets: buckets(), amounts }, None, options))),
-            Err(answer) => self.not_simply_admitted(Take { buckets: buckets(), amounts }, answer, options, cx),
-        }
-    }
-
     /// Goes on with what the store did not simply admit.
     #[inline(never)]
     fn not_simply_admitted(
@@ -67,8 +52,8 @@ impl<'a> Acquiring<'a> {
             Some(Ok(Decision::Denied(reading))) if options.wait_at_most.is_zero() => {
                 Poll::Ready(Err(RateLimitExceeded::new(take, reading).into()))
             }
-            Some(Ok(Decision::Admitted(reading))) => Poll::Ready(Ok(Lease::active(take, Some(reading), options))),
-            Some(Err(error)) => Poll::Ready(degraded(take.buckets.limiter(), error.into(), options)),
+            Some(Ok(Decision::Admitted(reading))) => Poll::Ready(Ok(options.lease(take, reading))),
+            Some(Err(error)) => Poll::Ready(degraded(options.mode_for(&take.buckets), error.into())),
             // Nothing was taken, or nothing was asked yet: an answer that is pending has not been polled.
             Some(Ok(Decision::Denied(_))) | None => self.go_on(take_until_deadline(take, options), cx),
         }
@@ -89,10 +74,10 @@ type AtOnce = Option<Result<Decision, StoreError>>;
 
 /// Asks the store, and says so if it answered at once that all was taken and nobody wants to know more.
 #[inline(always)]
-fn ask_store(limiter: &Limiter, levels: &[Level], amounts: &Amounts, options: Options) -> Result<(), AtOnce> {
-    let answer = limiter.0.store.take(Change { levels, amounts, acquires: 1 });
+fn ask_store(take: &Take, options: &Options) -> Result<(), AtOnce> {
+    let answer = take.buckets.limiter().0.store.take(take.change(1));
     // A look at the answer, which is larger than a lease, is cheaper than to have it.
-    if matches!(answer.as_ready(), Some(Ok(Decision::Admitted(_)))) && !options.with_statuses {
+    if matches!(answer.as_ready(), Some(Ok(Decision::Admitted(_)))) && options.are_plain() {
         return Ok(());
     }
     Err(answer.into_ready().ok())
@@ -101,7 +86,7 @@ fn ask_store(limiter: &Limiter, levels: &[Level], amounts: &Amounts, options: Op
 async fn look_up_and_take(limiter: &Limiter, ask: Ask, consume: &[(&str, u64)], options: Options) -> Outcome {
     let levels = match limiter.look_up(ask).await {
         Ok(levels) => levels,
-        Err(error) => return degraded(limiter, error, options),
+        Err(error) => return degraded(limiter.mode_of(options), error),
     };
     let mut amounts = Amounts::new();
     lay_out(&levels, consume, &mut amounts)?;
@@ -114,10 +99,9 @@ impl Future for Acquiring<'_> {
     // What becomes part of the lease is made once and moved late: a warm acquire consists of little more than such moves.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         let this = self.get_mut();
-        let mut amounts = Amounts::new();
         match &mut this.0 {
             Stage::Call(call) => {
-                let (limiter, options, cascade) = (call.limiter, call.options, call.cascade);
+                let (limiter, cascade) = (call.limiter, call.cascade);
                 let (entity_id, resource) = (EntityId::new(call.entity_id)?, Resource::new(call.resource)?);
                 let limits = std::mem::replace(&mut call.limits, Limits::Stored);
                 let levels = match limits.without_look_up(cascade) {
@@ -126,7 +110,7 @@ impl Future for Acquiring<'_> {
                         Known::Levels(levels) => levels,
                         Known::NoLimits(error) => return Poll::Ready(Err(error.into())),
                         Known::Unknown(ask) => {
-                            let consume = std::mem::take(&mut call.consume);
+                            let (consume, options) = (std::mem::take(&mut call.consume), call.options);
                             return this.go_on(
                                 async move { look_up_and_take(limiter, ask, &consume, options).await },
                                 cx,
@@ -134,17 +118,26 @@ impl Future for Acquiring<'_> {
                         }
                     },
                 };
-                lay_out(&levels, &call.consume, &mut amounts)?;
-                let asked = ask_store(limiter, &levels, &amounts, options);
-                let buckets = || Buckets::Call(limiter.clone(), levels);
-                this.answer(asked, buckets, amounts, options, cx)
+                let mut lease = Active::of(Buckets::Call(limiter.clone(), levels));
+                lay_out(lease.taken.buckets.levels(), &call.consume, &mut lease.taken.amounts)?;
+                match ask_store(&lease.taken, &call.options) {
+                    Ok(()) => Poll::Ready(Ok(Lease::active(lease))),
+                    Err(answer) => {
+                        let options = call.options;
+                        this.not_simply_admitted(lease.taken, answer, options, cx)
+                    }
+                }
             }
             Stage::Handle(handle, consume) => {
-                let (prepared, options) = (&handle.prepared, handle.options);
-                lay_out(&prepared.levels, consume, &mut amounts)?;
-                let asked = ask_store(&prepared.limiter, &prepared.levels, &amounts, options);
-                let buckets = || Buckets::Prepared(Arc::clone(prepared));
-                this.answer(asked, buckets, amounts, options, cx)
+                let prepared = &handle.0;
+                // What a handle chose for while the store is unavailable is known to its leases.
+                let options = Options { failure_mode: None, ..prepared.options };
+                let mut lease = Active::of(Buckets::Prepared(Arc::clone(prepared)));
+                lay_out(&prepared.levels, consume, &mut lease.taken.amounts)?;
+                match ask_store(&lease.taken, &options) {
+                    Ok(()) => Poll::Ready(Ok(Lease::active(lease))),
+                    Err(answer) => this.not_simply_admitted(lease.taken, answer, options, cx),
+                }
             }
             Stage::Pending(rest) => rest.as_mut().poll(cx),
         }

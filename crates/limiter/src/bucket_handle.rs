@@ -13,32 +13,29 @@ use crate::{Acquiring, Error, Limiter};
 /// An acquire through it skips the checks of names and the look-up of limits and ancestors, and on the memory
 /// store allocates nothing. Limits that are stored anew later are not seen: prepare again now and then.
 #[derive(Clone, Debug)]
-pub struct BucketHandle {
-    pub(crate) prepared: Arc<Prepared>,
-    pub(crate) options: Options,
-}
+pub struct BucketHandle(pub(crate) Arc<Prepared>);
 
 /// All that the leases of a handle share, so that each of them counts one reference.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) limiter: Limiter,
     pub(crate) levels: Levels,
+    pub(crate) options: Options,
 }
 
 impl BucketHandle {
     pub(crate) fn new(limiter: Limiter, levels: Levels, options: Options) -> Self {
-        // A denial keeps the levels.
-        Self { prepared: Arc::new(Prepared { limiter, levels: levels.into_shared() }), options }
+        Self(Arc::new(Prepared { limiter, levels, options }))
     }
 
     /// The bucket of the entity itself, and the limits that it is held to.
     pub fn own_level(&self) -> &Level {
-        self.prepared.levels.own()
+        self.0.levels.own()
     }
 
     /// How every limit of every level stands for a request of `needed`, tokens by limit; takes nothing.
     pub async fn statuses(&self, needed: &[(&str, u64)]) -> Result<Vec<LimitStatus>, Error> {
-        let Prepared { limiter, levels } = &*self.prepared;
+        let Prepared { limiter, levels, .. } = &*self.0;
         let mut amounts = Amounts::new();
         lay_out(levels, needed, &mut amounts)?;
         let reading = limiter.0.store.read(levels).await?;

@@ -9,7 +9,7 @@ use zae_limiter_core::{Amounts, Change, Decision, LimitName, LimitStatus, Millit
 
 use crate::amounts::{lay_out, unknown_limit};
 use crate::settling::Settling;
-use crate::take::{Options, Take};
+use crate::take::{Buckets, Take};
 use crate::{AcquireError, Error, FailureMode, RateLimitExceeded, RequestError};
 
 /// What an acquire took. [`commit`](Lease::commit) settles it at its true cost; [`rollback`](Lease::rollback), or
@@ -41,10 +41,8 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Active {
-    taken: Take,
-    /// What the call chose for while the store is unavailable.
-    failure_mode: FailureMode,
+pub(crate) struct Active {
+    pub(crate) taken: Take,
     /// Apart, as most leases have nothing to put there, and every lease is moved a few times.
     more: Option<Box<More>>,
 }
@@ -56,21 +54,38 @@ struct More {
     adjustments: Amounts,
     /// The states after the last take, if somebody wants to know them.
     reading: Option<Reading>,
+    /// What the call chose for while the store is unavailable, if it chose.
+    failure_mode: Option<FailureMode>,
 }
 
 impl Active {
+    /// Holds nothing of `buckets` yet.
+    #[inline(always)]
+    pub(crate) fn of(buckets: Buckets) -> Self {
+        Self { taken: Take { buckets, amounts: Amounts::new() }, more: None }
+    }
+
     #[inline(always)]
     fn adjustments(&self) -> &[Millitokens] {
         self.more.as_ref().map_or(&[], |more| &more.adjustments)
+    }
+
+    fn failure_mode(&self) -> FailureMode {
+        let chosen = self.more.as_ref().and_then(|more| more.failure_mode);
+        chosen.unwrap_or_else(|| self.taken.buckets.failure_mode())
     }
 }
 
 impl Lease {
     #[inline(always)]
-    pub(crate) fn active(taken: Take, reading: Option<Reading>, options: Options) -> Self {
-        let failure_mode = taken.buckets.limiter().mode_of(options);
-        let more = reading.map(|reading| Box::new(More { reading: Some(reading), ..More::default() }));
-        Self(State::Active(Active { taken, failure_mode, more }))
+    pub(crate) const fn active(active: Active) -> Self {
+        Self(State::Active(active))
+    }
+
+    /// A lease that knows the states that the take left, or what its call chose.
+    pub(crate) fn with(taken: Take, reading: Option<Reading>, failure_mode: Option<FailureMode>) -> Self {
+        let more = More { reading, failure_mode, ..More::default() };
+        Self(State::Active(Active { taken, more: Some(Box::new(more)) }))
     }
 
     pub(crate) fn degraded(error: Error) -> Self {
@@ -124,7 +139,7 @@ impl Lease {
         let mut more = Take { buckets: active.taken.buckets.clone(), amounts: Amounts::new() };
         lay_out(more.buckets.levels(), amounts, &mut more.amounts)?;
         let decision = match more.buckets.limiter().0.store.take(more.change(0)).await {
-            Err(error) if active.failure_mode.lets_through(&error) => return Ok(()),
+            Err(error) if active.failure_mode().lets_through(&error) => return Ok(()),
             decision => decision?,
         };
         match decision {
@@ -207,7 +222,7 @@ impl Active {
     async fn settle(&self, amounts: &[Millitokens], acquires: i64) -> Result<(), Error> {
         let change = Change { levels: self.taken.buckets.levels(), amounts, acquires };
         match self.taken.buckets.limiter().0.store.apply(change).await {
-            Err(error) if self.failure_mode.lets_through(&error) => Ok(()),
+            Err(error) if self.failure_mode().lets_through(&error) => Ok(()),
             outcome => Ok(outcome?),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zae_limiter_core::{Amounts, Change, Decision, Levels};
+use zae_limiter_core::{Amounts, Change, Decision, Levels, Reading};
 
 use crate::bucket_handle::Prepared;
 use crate::{AcquireError, Error, FailureMode, Lease, Limiter, RateLimitExceeded};
@@ -18,6 +18,24 @@ pub(crate) struct Options {
     pub(crate) wait_at_most: Duration,
     /// Whether the lease is to know the states that the take left.
     pub(crate) with_statuses: bool,
+}
+
+impl Options {
+    /// The lease of what was taken.
+    pub(crate) fn lease(self, taken: Take, reading: Reading) -> Lease {
+        Lease::with(taken, self.with_statuses.then_some(reading), self.failure_mode)
+    }
+
+    /// What to do while the store is unavailable.
+    pub(crate) fn mode_for(self, buckets: &Buckets) -> FailureMode {
+        self.failure_mode.unwrap_or_else(|| buckets.failure_mode())
+    }
+
+    /// Whether the lease has nothing to know but what was taken.
+    #[inline]
+    pub(crate) const fn are_plain(&self) -> bool {
+        !self.with_statuses && self.failure_mode.is_none()
+    }
 }
 
 /// Buckets, and the limiter that they belong to.
@@ -45,6 +63,14 @@ impl Buckets {
             Self::Prepared(prepared) => &prepared.levels,
         }
     }
+
+    /// What to do while the store is unavailable, unless a call says otherwise.
+    pub(crate) fn failure_mode(&self) -> FailureMode {
+        match self {
+            Self::Call(limiter, _) => limiter.failure_mode(),
+            Self::Prepared(prepared) => prepared.limiter.mode_of(prepared.options),
+        }
+    }
 }
 
 /// Amounts of some buckets: asked for, then held by a lease, or denied.
@@ -56,6 +82,7 @@ pub(crate) struct Take {
 
 impl Take {
     /// What the store is to do: take the amounts, and count them as `acquires`.
+    #[inline]
     pub(crate) fn change(&self, acquires: i64) -> Change<'_> {
         Change { levels: self.buckets.levels(), amounts: &self.amounts, acquires }
     }
@@ -67,9 +94,9 @@ pub(crate) async fn take_until_deadline(take: Take, options: Options) -> Result<
     let mut give_up_at = None;
     loop {
         let reading = match shared.store.take(take.change(1)).await {
-            Ok(Decision::Admitted(reading)) => return Ok(Lease::active(take, options.with_statuses.then_some(reading), options)),
+            Ok(Decision::Admitted(reading)) => return Ok(options.lease(take, reading)),
             Ok(Decision::Denied(reading)) => reading,
-            Err(error) => return degraded(take.buckets.limiter(), error.into(), options),
+            Err(error) => return degraded(options.mode_for(&take.buckets), error.into()),
         };
         let now = shared.clock.now();
         let deadline = *give_up_at.get_or_insert(now.after(options.wait_at_most));
@@ -84,11 +111,11 @@ pub(crate) async fn take_until_deadline(take: Take, options: Options) -> Result<
     }
 }
 
-/// What an acquire returns that `error` kept from being decided.
+/// What an acquire returns that `error` kept from being decided, if it is to go about that in `mode`.
 #[cold]
-pub(crate) fn degraded(limiter: &Limiter, error: Error, options: Options) -> Result<Lease, AcquireError> {
+pub(crate) fn degraded(mode: FailureMode, error: Error) -> Result<Lease, AcquireError> {
     match error {
-        Error::Store(failed) if limiter.mode_of(options).lets_through(&failed) => Ok(Lease::degraded(failed.into())),
+        Error::Store(failed) if mode.lets_through(&failed) => Ok(Lease::degraded(failed.into())),
         error => Err(error.into()),
     }
 }
