@@ -123,6 +123,21 @@ fn check_limit_name(name: &str) -> Result<(), NameError> {
     }
 }
 
+/// Whether two names have the same bytes. Names are short: this decides without a call what is at most 16 bytes long.
+#[inline]
+pub fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    // The first bytes and the last ones, which may overlap.
+    match one.len() {
+        0..4 => one.iter().zip(other).all(|(one, other)| one == other),
+        4..8 => one.first_chunk::<4>() == other.first_chunk() && one.last_chunk::<4>() == other.last_chunk(),
+        8..=16 => one.first_chunk::<8>() == other.first_chunk() && one.last_chunk::<8>() == other.last_chunk(),
+        _ => one == other,
+    }
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $check:ident) => {
         $(#[$doc])*
@@ -231,6 +246,20 @@ mod tests {
             assert!(matches!(Resource::new(bad), Err(NameError::Character { .. })), "{bad:?}");
         }
         assert!(matches!(Resource::new("_default_"), Err(NameError::Reserved(_))));
+    }
+
+    #[test]
+    fn names_are_the_same_if_every_byte_is() {
+        for len in 0..40 {
+            let name = vec![b'a'; len];
+            assert!(is_same(&name, &name.clone()));
+            assert!(!is_same(&name, &vec![b'a'; len + 1]));
+            for place in 0..len {
+                let mut other = name.clone();
+                other[place] = b'b';
+                assert!(!is_same(&name, &other), "{place} of {len}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Amounts by name, laid out as a store takes them.
 
 use zae_limiter_core::amount::MAX_TOKENS;
+use zae_limiter_core::name::is_same;
 use zae_limiter_core::{Amounts, Level, LimitSet, Millitokens};
 
 use crate::RequestError;
@@ -41,7 +42,7 @@ fn whole(tokens: u64) -> Millitokens {
 #[inline(always)]
 fn tokens_for(name: &str, consume: &[(&str, u64)], hint: usize) -> Option<u64> {
     match consume.get(hint) {
-        Some((named, tokens)) if *named == name => Some(*tokens),
+        Some((named, tokens)) if is_same(named.as_bytes(), name.as_bytes()) => Some(*tokens),
         _ => consume.iter().find(|(named, _)| *named == name).map(|(_, tokens)| *tokens),
     }
 }

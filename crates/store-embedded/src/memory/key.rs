@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, Hasher};
 
 use compact_str::CompactString;
+use zae_limiter_core::name::is_same;
 use zae_limiter_core::{EntityId, Resource};
 
 /// An entity id and a resource, joined by the `#` that neither can contain: one short string lies in the table
@@ -20,14 +21,13 @@ impl Key {
         Self(key)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn is(&self, entity: &EntityId, resource: &Resource) -> bool {
         let (key, entity, resource) = (self.0.as_bytes(), entity.as_str().as_bytes(), resource.as_str().as_bytes());
         // A `#` at this place separates the parts: neither of them has one.
-        key.len() == entity.len() + 1 + resource.len()
-            && key[entity.len()] == b'#'
-            && key.starts_with(entity)
-            && key.ends_with(resource)
+        let Some((held_entity, rest)) = key.split_at_checked(entity.len()) else { return false };
+        let Some((b'#', held_resource)) = rest.split_first() else { return false };
+        is_same(held_entity, entity) && is_same(held_resource, resource)
     }
 
     pub(super) fn is_of(&self, entity: &EntityId) -> bool {
@@ -60,7 +60,7 @@ pub(super) fn hash(hasher: &impl BuildHasher, entity: &EntityId, resource: &Reso
     hash_parts(hasher, entity.as_str(), resource.as_str())
 }
 
-#[inline]
+#[inline(always)]
 fn hash_parts(hasher: &impl BuildHasher, entity: &str, resource: &str) -> u64 {
     let mut state = hasher.build_hasher();
     state.write(entity.as_bytes());

@@ -82,18 +82,8 @@ impl MemoryStore {
         self.shards[shard].0.lock()
     }
 
-    fn try_take(&self, take: Change<'_>) -> Result<Decision, StoreError> {
-        let now = self.clock.now();
-        let mut full_at = States::new();
-        let admitted = match take.levels {
-            [level] => self.take_from_one(level, take, now, &mut full_at)?,
-            _ => self.take_from_all(take, now, &mut full_at)?,
-        };
-        let reading = Reading { at: now, full_at };
-        Ok(if admitted { Decision::Admitted(reading) } else { Decision::Denied(reading) })
-    }
-
-    /// The common case: one lock, one look-up.
+    /// The common case: one lock, one look-up. Says whether all was taken; `states` gets the states after it, else those
+    /// found.
     #[inline]
     fn take_from_one(
         &self,
@@ -164,7 +154,17 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn take<'a>(&'a self, take: Change<'a>) -> StoreAnswer<'a, Decision> {
-        Answer::ready(self.try_take(take))
+        let now = self.clock.now();
+        let mut full_at = States::new();
+        let admitted = match take.levels {
+            [level] => self.take_from_one(level, take, now, &mut full_at),
+            _ => self.take_from_all(take, now, &mut full_at),
+        };
+        Answer::ready(match admitted {
+            Ok(true) => Ok(Decision::Admitted(Reading { at: now, full_at })),
+            Ok(false) => Ok(Decision::Denied(Reading { at: now, full_at })),
+            Err(error) => Err(error),
+        })
     }
 
     fn apply<'a>(&'a self, change: Change<'a>) -> StoreAnswer<'a, ()> {
