@@ -27,7 +27,7 @@ use crate::MEMORY_RETENTION;
 use crate::record::full_admits;
 
 /// Locks over which the buckets are spread: enough that threads on different buckets seldom meet.
-const SHARDS: usize = 256;
+const SHARDS: usize = 64;
 
 /// Keeps everything in this process. Nothing survives it.
 ///
