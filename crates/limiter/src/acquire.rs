@@ -67,6 +67,12 @@ impl<'a> Acquire<'a> {
         self
     }
 
+    /// What [`Block::wait`](crate::Block::wait) does, without the detour over a poll.
+    #[inline]
+    pub fn wait(self) -> Result<Lease, AcquireError> {
+        Acquiring::call(self).wait()
+    }
+
     /// Takes, runs `work` with the lease, and settles it: commits if `work` succeeds, rolls back if it fails,
     /// panics or is cancelled.
     ///

@@ -6,13 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use zae_limiter_core::{Amounts, Decision, EntityId, Level, Levels, Resource, StoreError};
+use zae_limiter_core::{Decision, EntityId, Level, Levels, Resource};
 
-use crate::amounts::lay_out;
-use crate::lease::Active;
 use crate::resolve::{Ask, Known};
+use crate::spare;
 use crate::take::{Buckets, Options, Take, degraded, take_until_deadline};
-use crate::{Acquire, AcquireError, BucketHandle, Lease, Limiter, Limits, RateLimitExceeded};
+use crate::{Acquire, AcquireError, Block, BucketHandle, Lease, Limiter, Limits, RateLimitExceeded};
 
 type Outcome = Result<Lease, AcquireError>;
 
@@ -39,48 +38,102 @@ impl<'a> Acquiring<'a> {
         Self(Stage::Handle(handle, consume))
     }
 
-    /// Goes on with what the store did not simply admit.
-    #[inline(never)]
-    fn not_simply_admitted(
-        &mut self,
-        take: Take,
-        answer: AtOnce,
-        options: Options,
-        cx: &mut Context<'_>,
-    ) -> Poll<Outcome> {
-        match answer {
-            Some(Ok(Decision::Denied(reading))) if options.wait_at_most.is_zero() => {
-                Poll::Ready(Err(RateLimitExceeded::new(take, reading).into()))
+    /// Does what can be done at once, and the rest as `rest` says.
+    fn start(&mut self, rest: Rest) -> Outcome {
+        let mut take = spare::place();
+        match &mut self.0 {
+            Stage::Call(call) => {
+                let (limiter, cascade) = (call.limiter, call.cascade);
+                let (entity_id, resource) = (EntityId::new(call.entity_id)?, Resource::new(call.resource)?);
+                let limits = std::mem::replace(&mut call.limits, Limits::Stored);
+                match limits.without_look_up(cascade) {
+                    Ok(limits) => {
+                        let levels = Levels::one(Level { entity_id, resource, limits });
+                        take.buckets = Some(Buckets::Call(limiter.clone(), levels));
+                    }
+                    Err(limits) => match limiter.known(Ask { entity_id, resource, limits, cascade }) {
+                        Known::Levels(levels) => take.buckets = Some(Buckets::Call(limiter.clone(), levels)),
+                        Known::NoLimits(error) => return Err(error.into()),
+                        Known::Unknown(ask) => {
+                            let (consume, options) = (std::mem::take(&mut call.consume), call.options);
+                            return self.go_on(rest, async move {
+                                look_up_and_take(limiter, ask, &consume, options).await
+                            });
+                        }
+                    },
+                }
+                take.failure_mode = call.options.failure_mode;
+                take.ask_for(&call.consume)?;
             }
-            Some(Ok(Decision::Admitted(reading))) => Poll::Ready(Ok(options.lease(take, reading))),
-            Some(Err(error)) => Poll::Ready(degraded(options.mode_for(&take.buckets), error.into())),
-            // Nothing was taken, or nothing was asked yet: an answer that is pending has not been polled.
-            Some(Ok(Decision::Denied(_))) | None => self.go_on(take_until_deadline(take, options), cx),
+            Stage::Handle(handle, consume) => {
+                take.buckets = Some(Buckets::Prepared(Arc::clone(&handle.0)));
+                take.ask_for(consume)?;
+            }
+            Stage::Pending(_) => return Ok(Lease::of_nothing()),
+        }
+        self.ask_store(take, rest)
+    }
+
+    fn options(&self) -> Options {
+        match &self.0 {
+            Stage::Call(call) => call.options,
+            Stage::Handle(handle, _) => handle.0.options,
+            Stage::Pending(_) => Options::default(),
         }
     }
 
-    /// Goes on with `rest`, which is not ready at once.
+    fn ask_store(&mut self, mut take: Box<Take>, rest: Rest) -> Outcome {
+        let with_statuses = self.options().with_statuses;
+        let answer = take.store().take(take.change(1));
+        // A look at the answer is cheaper than to have it.
+        if matches!(answer.as_ready(), Some(Ok(Decision::Admitted(_)))) && !with_statuses {
+            drop(answer);
+            return Ok(Lease::of(take));
+        }
+        let answer = answer.into_ready().ok();
+        match answer {
+            Some(Ok(Decision::Admitted(reading))) => {
+                take.reading = Some(reading);
+                Ok(Lease::of(take))
+            }
+            Some(Ok(Decision::Denied(reading))) if self.options().wait_at_most.is_zero() => {
+                take.reading = Some(reading);
+                Err(RateLimitExceeded::of(take).into())
+            }
+            Some(Err(error)) => degraded(take.failure_mode(), error.into()),
+            // Nothing was taken, or nothing was asked yet: an answer that is pending has not been polled.
+            Some(Ok(Decision::Denied(_))) | None => {
+                let options = self.options();
+                self.go_on(rest, take_until_deadline(take, options))
+            }
+        }
+    }
+
     #[cold]
-    fn go_on(&mut self, rest: impl Future<Output = Outcome> + Send + 'a, cx: &mut Context<'_>) -> Poll<Outcome> {
-        let mut rest = Box::pin(rest);
-        let outcome = rest.as_mut().poll(cx);
-        self.0 = Stage::Pending(rest);
-        outcome
+    fn go_on(&mut self, rest: Rest, future: impl Future<Output = Outcome> + Send + 'a) -> Outcome {
+        match rest {
+            Rest::Now => future.wait(),
+            Rest::Later => {
+                self.0 = Stage::Pending(Box::pin(future));
+                Ok(Lease::of_nothing())
+            }
+        }
+    }
+
+    /// What [`Block::wait`] does, without the detour over a poll.
+    #[inline]
+    pub fn wait(mut self) -> Result<Lease, AcquireError> {
+        self.start(Rest::Now)
     }
 }
 
-/// What a store answered at once, if it did.
-type AtOnce = Option<Result<Decision, StoreError>>;
-
-/// Asks the store, and says so if it answered at once that all was taken and nobody wants to know more.
-#[inline(always)]
-fn ask_store(take: &Take, options: &Options) -> Result<(), AtOnce> {
-    let answer = take.buckets.limiter().0.store.take(take.change(1));
-    // A look at the answer, which is larger than a lease, is cheaper than to have it.
-    if matches!(answer.as_ready(), Some(Ok(Decision::Admitted(_)))) && options.are_plain() {
-        return Ok(());
-    }
-    Err(answer.into_ready().ok())
+/// When to do what cannot be done at once.
+#[derive(Clone, Copy)]
+enum Rest {
+    /// Straight away, blocking the thread.
+    Now,
+    /// When polled: `self` is pending then, and the outcome a lease of nothing.
+    Later,
 }
 
 async fn look_up_and_take(limiter: &Limiter, ask: Ask, consume: &[(&str, u64)], options: Options) -> Outcome {
@@ -88,58 +141,22 @@ async fn look_up_and_take(limiter: &Limiter, ask: Ask, consume: &[(&str, u64)], 
         Ok(levels) => levels,
         Err(error) => return degraded(limiter.mode_of(options), error),
     };
-    let mut amounts = Amounts::new();
-    lay_out(&levels, consume, &mut amounts)?;
-    take_until_deadline(Take { buckets: Buckets::Call(limiter.clone(), levels), amounts }, options).await
+    let mut take = spare::place();
+    take.buckets = Some(Buckets::Call(limiter.clone(), levels));
+    take.failure_mode = options.failure_mode;
+    take.ask_for(consume)?;
+    take_until_deadline(take, options).await
 }
 
 impl Future for Acquiring<'_> {
     type Output = Outcome;
 
-    // What becomes part of the lease is made once and moved late: a warm acquire consists of little more than such moves.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         let this = self.get_mut();
+        let outcome = this.start(Rest::Later);
         match &mut this.0 {
-            Stage::Call(call) => {
-                let (limiter, cascade) = (call.limiter, call.cascade);
-                let (entity_id, resource) = (EntityId::new(call.entity_id)?, Resource::new(call.resource)?);
-                let limits = std::mem::replace(&mut call.limits, Limits::Stored);
-                let levels = match limits.without_look_up(cascade) {
-                    Ok(limits) => Levels::one(Level { entity_id, resource, limits }),
-                    Err(limits) => match limiter.known(Ask { entity_id, resource, limits, cascade }) {
-                        Known::Levels(levels) => levels,
-                        Known::NoLimits(error) => return Poll::Ready(Err(error.into())),
-                        Known::Unknown(ask) => {
-                            let (consume, options) = (std::mem::take(&mut call.consume), call.options);
-                            return this.go_on(
-                                async move { look_up_and_take(limiter, ask, &consume, options).await },
-                                cx,
-                            );
-                        }
-                    },
-                };
-                let mut lease = Active::of(Buckets::Call(limiter.clone(), levels));
-                lay_out(lease.taken.buckets.levels(), &call.consume, &mut lease.taken.amounts)?;
-                match ask_store(&lease.taken, &call.options) {
-                    Ok(()) => Poll::Ready(Ok(Lease::active(lease))),
-                    Err(answer) => {
-                        let options = call.options;
-                        this.not_simply_admitted(lease.taken, answer, options, cx)
-                    }
-                }
-            }
-            Stage::Handle(handle, consume) => {
-                let prepared = &handle.0;
-                // What a handle chose for while the store is unavailable is known to its leases.
-                let options = Options { failure_mode: None, ..prepared.options };
-                let mut lease = Active::of(Buckets::Prepared(Arc::clone(prepared)));
-                lay_out(&prepared.levels, consume, &mut lease.taken.amounts)?;
-                match ask_store(&lease.taken, &options) {
-                    Ok(()) => Poll::Ready(Ok(Lease::active(lease))),
-                    Err(answer) => this.not_simply_admitted(lease.taken, answer, options, cx),
-                }
-            }
             Stage::Pending(rest) => rest.as_mut().poll(cx),
+            Stage::Call(_) | Stage::Handle(..) => Poll::Ready(outcome),
         }
     }
 }

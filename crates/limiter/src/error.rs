@@ -99,7 +99,7 @@ pub enum AcquireError {
     Exceeded(#[from] RateLimitExceeded),
     /// It was neither admitted nor denied.
     #[error(transparent)]
-    Failed(#[from] Error),
+    Failed(Box<Error>),
 }
 
 impl AcquireError {
@@ -112,20 +112,26 @@ impl AcquireError {
     }
 }
 
+impl From<Error> for AcquireError {
+    fn from(error: Error) -> Self {
+        Self::Failed(Box::new(error))
+    }
+}
+
 impl From<StoreError> for AcquireError {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error.into())
+        Self::Failed(Box::new(error.into()))
     }
 }
 
 impl From<NameError> for AcquireError {
     fn from(error: NameError) -> Self {
-        Self::Failed(error.into())
+        Self::Failed(Box::new(error.into()))
     }
 }
 
 impl From<RequestError> for AcquireError {
     fn from(error: RequestError) -> Self {
-        Self::Failed(error.into())
+        Self::Failed(Box::new(error.into()))
     }
 }

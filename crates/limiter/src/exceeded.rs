@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use zae_limiter_core::{Level, LimitStatus, Reading};
+use zae_limiter_core::{Level, LimitStatus};
 
+use crate::spare;
 use crate::take::Take;
 
 /// An acquire was denied: at least one limit did not hold enough, and nothing was taken anywhere.
@@ -23,28 +24,30 @@ use crate::take::Take;
 /// assert_eq!(denied.passed().count(), 1, "there is still a request left");
 /// ```
 #[derive(Clone, Debug)]
-pub struct RateLimitExceeded(Box<Denied>);
-
-/// Boxed, so that a result of an acquire is not larger than a lease.
-#[derive(Clone, Debug)]
-struct Denied {
-    take: Take,
-    reading: Reading,
-}
+pub struct RateLimitExceeded(Option<Box<Take>>);
 
 impl RateLimitExceeded {
-    pub(crate) fn new(take: Take, reading: Reading) -> Self {
-        Self(Box::new(Denied { take, reading }))
+    /// Of a take that knows the states found.
+    #[inline]
+    pub(crate) const fn of(denied: Box<Take>) -> Self {
+        Self(Some(denied))
+    }
+
+    fn take(&self) -> &Take {
+        match &self.0 {
+            Some(take) => take,
+            None => unreachable!("it is there until this is dropped"),
+        }
     }
 
     /// The bucket of the entity that asked.
     pub fn own_level(&self) -> &Level {
-        self.0.take.buckets.levels().own()
+        self.take().levels().own()
     }
 
     /// The status of every limit of every level that was checked.
     pub fn statuses(&self) -> impl Iterator<Item = LimitStatus> + '_ {
-        self.0.reading.statuses(self.0.take.buckets.levels(), &self.0.take.amounts)
+        self.take().statuses()
     }
 
     /// Those that are the reason for the denial; never empty.
@@ -65,7 +68,7 @@ impl RateLimitExceeded {
     /// How long until all limits admit the request, if nobody else takes meanwhile; `None` if it asks for more
     /// than a burst and never can be admitted.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.reading.wait(self.0.take.buckets.levels(), &self.0.take.amounts).duration()
+        self.take().wait().duration()
     }
 
     /// The same in whole seconds, rounded up, at least 1: the value of an HTTP `Retry-After` field (RFC 9110,
@@ -96,3 +99,11 @@ impl fmt::Display for RateLimitExceeded {
 }
 
 impl std::error::Error for RateLimitExceeded {}
+
+impl Drop for RateLimitExceeded {
+    fn drop(&mut self) {
+        if let Some(take) = self.0.take() {
+            spare::keep(take);
+        }
+    }
+}

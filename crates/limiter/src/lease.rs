@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use zae_limiter_core::amount::MAX_TOKENS;
 use zae_limiter_core::take::limits_of;
-use zae_limiter_core::{Amounts, Change, Decision, LimitName, LimitStatus, Millitokens, Reading};
+use zae_limiter_core::{Amounts, Change, Decision, LimitName, LimitStatus, Millitokens};
 
-use crate::amounts::{lay_out, unknown_limit};
+use crate::amounts::unknown_limit;
 use crate::settling::Settling;
-use crate::take::{Buckets, Take};
-use crate::{AcquireError, Error, FailureMode, RateLimitExceeded, RequestError};
+use crate::spare;
+use crate::take::Take;
+use crate::{AcquireError, Error, RateLimitExceeded, RequestError};
 
 /// What an acquire took. [`commit`](Lease::commit) settles it at its true cost; [`rollback`](Lease::rollback), or
 /// dropping it, returns everything.
@@ -29,88 +30,52 @@ use crate::{AcquireError, Error, FailureMode, RateLimitExceeded, RequestError};
 /// ```
 #[derive(Debug)]
 #[must_use = "a lease that is dropped rolls back"]
-pub struct Lease(State);
-
-#[derive(Debug)]
-enum State {
-    Active(Active),
-    /// The store was unavailable: nothing was taken and nothing will be recorded.
-    Degraded(Box<Error>),
-    /// Settled, one way or the other.
-    Ended,
-}
-
-#[derive(Debug)]
-pub(crate) struct Active {
-    pub(crate) taken: Take,
-    /// Apart, as most leases have nothing to put there, and every lease is moved a few times.
-    more: Option<Box<More>>,
-}
-
-/// What only some leases need.
-#[derive(Debug, Default)]
-struct More {
-    /// To be applied at the commit, on every level; empty as long as there are none.
-    adjustments: Amounts,
-    /// The states after the last take, if somebody wants to know them.
-    reading: Option<Reading>,
-    /// What the call chose for while the store is unavailable, if it chose.
-    failure_mode: Option<FailureMode>,
-}
-
-impl Active {
-    /// Holds nothing of `buckets` yet.
-    #[inline(always)]
-    pub(crate) fn of(buckets: Buckets) -> Self {
-        Self { taken: Take { buckets, amounts: Amounts::new() }, more: None }
-    }
-
-    #[inline(always)]
-    fn adjustments(&self) -> &[Millitokens] {
-        self.more.as_ref().map_or(&[], |more| &more.adjustments)
-    }
-
-    fn failure_mode(&self) -> FailureMode {
-        let chosen = self.more.as_ref().and_then(|more| more.failure_mode);
-        chosen.unwrap_or_else(|| self.taken.buckets.failure_mode())
-    }
-}
+pub struct Lease(Option<Box<Take>>);
 
 impl Lease {
-    #[inline(always)]
-    pub(crate) const fn active(active: Active) -> Self {
-        Self(State::Active(active))
+    #[inline]
+    pub(crate) const fn of(taken: Box<Take>) -> Self {
+        Self(Some(taken))
     }
 
-    /// A lease that knows the states that the take left, or what its call chose.
-    pub(crate) fn with(taken: Take, reading: Option<Reading>, failure_mode: Option<FailureMode>) -> Self {
-        let more = More { reading, failure_mode, ..More::default() };
-        Self(State::Active(Active { taken, more: Some(Box::new(more)) }))
+    /// A lease that has ended.
+    pub(crate) const fn of_nothing() -> Self {
+        Self(None)
     }
 
+    /// A lease of nothing, as the store was unavailable: nothing will be recorded.
     pub(crate) fn degraded(error: Error) -> Self {
-        Self(State::Degraded(Box::new(error)))
+        let mut nothing = spare::place();
+        nothing.degraded_by = Some(Arc::new(error));
+        Self(Some(nothing))
     }
 
-    /// Whether the store was unavailable and [`FailureMode::FailOpen`] let the call through.
-    pub const fn is_degraded(&self) -> bool {
-        matches!(self.0, State::Degraded(_))
+    /// Whether the store was unavailable and [`FailureMode::FailOpen`](crate::FailureMode::FailOpen) let the call
+    /// through.
+    pub fn is_degraded(&self) -> bool {
+        self.degraded_by().is_some()
     }
 
     /// Why the lease is degraded, if it is.
     pub fn degraded_by(&self) -> Option<&Error> {
-        match &self.0 {
-            State::Degraded(error) => Some(error),
-            _ => None,
-        }
+        self.0.as_ref()?.degraded_by.as_deref()
+    }
+
+    /// What was taken, if something was.
+    fn taken(&self) -> Option<&Take> {
+        self.0.as_deref().filter(|taken| taken.degraded_by.is_none())
+    }
+
+    fn taken_mut(&mut self) -> Option<&mut Take> {
+        self.0.as_deref_mut().filter(|taken| taken.degraded_by.is_none())
     }
 
     /// Net consumption so far in tokens, adjustments included, by limit of the entity that asked. Empty if degraded.
     pub fn consumed(&self) -> BTreeMap<LimitName, i64> {
-        let State::Active(active) = &self.0 else { return BTreeMap::new() };
-        let adjustments = active.adjustments().iter().copied().chain(std::iter::repeat(Millitokens::ZERO));
-        let net = active.taken.amounts.iter().zip(adjustments).map(|(taken, adjustment)| *taken + adjustment);
-        let names = active.taken.buckets.levels().own().limits.iter().map(|limit| limit.name().clone());
+        let Some(taken) = self.taken() else { return BTreeMap::new() };
+        let adjustments = taken.adjustments.iter().copied().chain(std::iter::repeat(Millitokens::ZERO));
+        let net = taken.amounts.iter().zip(adjustments).map(|(taken, adjustment)| *taken + adjustment);
+        let names = taken.levels().own().limits.iter().map(|limit| limit.name().clone());
         names.zip(net.map(Millitokens::whole_tokens)).collect()
     }
 
@@ -118,16 +83,15 @@ impl Lease {
     /// Known after an acquire that asked for it ([`Acquire::with_statuses`](crate::Acquire::with_statuses)) and after
     /// [`consume`](Lease::consume); else empty, as for a degraded lease.
     pub fn statuses(&self) -> Vec<LimitStatus> {
-        let State::Active(active) = &self.0 else { return Vec::new() };
-        let Some(reading) = active.more.as_ref().and_then(|more| more.reading.as_ref()) else { return Vec::new() };
-        reading.statuses(active.taken.buckets.levels(), &active.taken.amounts).collect()
+        let Some(taken) = self.taken() else { return Vec::new() };
+        taken.statuses().collect()
     }
 
     /// By how much the limit at a place in [`Lease::statuses`] will be charged at the commit; negative returns.
     #[cfg(feature = "tower")]
     pub(crate) fn adjustment(&self, place: usize) -> Millitokens {
-        let State::Active(active) = &self.0 else { return Millitokens::ZERO };
-        active.adjustments().get(place).copied().unwrap_or_default()
+        let Some(taken) = self.taken() else { return Millitokens::ZERO };
+        taken.adjustments.get(place).copied().unwrap_or_default()
     }
 
     /// Takes more: all of `amounts` (tokens by limit), or nothing. Counts as part of the same acquire.
@@ -135,22 +99,27 @@ impl Lease {
     /// A denial is [`AcquireError::Exceeded`] and leaves the lease as it was. While the store is unavailable, a lease of
     /// a call that fails open admits this without recording it.
     pub async fn consume(&mut self, amounts: &[(&str, u64)]) -> Result<(), AcquireError> {
-        let State::Active(active) = &mut self.0 else { return Ok(()) };
-        let mut more = Take { buckets: active.taken.buckets.clone(), amounts: Amounts::new() };
-        lay_out(more.buckets.levels(), amounts, &mut more.amounts)?;
-        let decision = match more.buckets.limiter().0.store.take(more.change(0)).await {
-            Err(error) if active.failure_mode().lets_through(&error) => return Ok(()),
+        let Some(taken) = self.taken_mut() else { return Ok(()) };
+        let mut more = spare::place();
+        more.buckets.clone_from(&taken.buckets);
+        more.ask_for(amounts)?;
+        let decision = match more.store().take(more.change(0)).await {
+            Err(error) if taken.failure_mode().lets_through(&error) => return Ok(()),
             decision => decision?,
         };
         match decision {
             Decision::Admitted(reading) => {
-                active.more.get_or_insert_default().reading = Some(reading);
-                for (taken, more) in active.taken.amounts.iter_mut().zip(more.amounts) {
-                    *taken += more;
+                taken.reading = Some(reading);
+                for (taken, more) in taken.amounts.iter_mut().zip(&more.amounts) {
+                    *taken += *more;
                 }
+                spare::keep(more);
                 Ok(())
             }
-            Decision::Denied(reading) => Err(RateLimitExceeded::new(more, reading).into()),
+            Decision::Denied(reading) => {
+                more.reading = Some(reading);
+                Err(RateLimitExceeded::of(more).into())
+            }
         }
     }
 
@@ -158,17 +127,17 @@ impl Lease {
     /// than the bucket holds leaves it in debt. Never fails for lack of tokens, only if `limit` is none of the
     /// entity's own limits, or `delta` is beyond ±10¹².
     pub fn adjust(&mut self, limit: &str, delta: i64) -> Result<(), RequestError> {
-        let State::Active(active) = &mut self.0 else { return Ok(()) };
-        let levels = active.taken.buckets.levels();
-        if levels.own().limits.position(limit).is_none() {
-            return Err(unknown_limit(&levels.own().limits, limit));
+        let Some(taken) = self.taken_mut() else { return Ok(()) };
+        let own = &taken.levels().own().limits;
+        if own.position(limit).is_none() {
+            return Err(unknown_limit(own, limit));
         }
         if delta.unsigned_abs() > MAX_TOKENS {
             return Err(RequestError::AmountTooLarge(limit.to_owned()));
         }
-        let adjustments = &mut active.more.get_or_insert_default().adjustments;
-        adjustments.resize(active.taken.amounts.len(), Millitokens::ZERO);
-        for ((_, held), adjustment) in limits_of(levels).zip(adjustments) {
+        let Take { buckets: Some(buckets), amounts, adjustments, .. } = taken else { return Ok(()) };
+        adjustments.resize(amounts.len(), Millitokens::ZERO);
+        for ((_, held), adjustment) in limits_of(buckets.levels()).zip(adjustments) {
             if held.name().as_str() == limit {
                 *adjustment += Millitokens::from_tokens(delta);
             }
@@ -186,19 +155,21 @@ impl Lease {
     /// Keeps what was taken, with its adjustments. Writes only if there are any.
     ///
     /// The lease ends when the future is first polled: one that is dropped before rolls back.
-    #[inline(always)]
+    #[inline]
     pub fn commit(mut self) -> Settling {
-        match &self.0 {
-            State::Active(active) if active.adjustments().iter().any(|amount| !amount.is_zero()) => {
+        match self.taken() {
+            Some(taken) if taken.adjustments.iter().any(|amount| !amount.is_zero()) => {
                 Settling::pending(async move {
-                    let State::Active(active) = self.end() else { return Ok(()) };
-                    active.settle(active.adjustments(), 0).await
+                    let Some(taken) = self.end() else { return Ok(()) };
+                    let outcome = settle(&taken, &taken.adjustments, 0).await;
+                    spare::keep(taken);
+                    outcome
                 })
             }
             _ => {
-                drop(self.end());
-                // Nothing is left to roll back.
-                std::mem::forget(self);
+                if let Some(taken) = self.0.take() {
+                    spare::keep(taken);
+                }
                 Settling::done()
             }
         }
@@ -206,44 +177,46 @@ impl Lease {
 
     /// Returns everything that was taken; adjustments are dropped.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        let State::Active(active) = self.end() else { return Ok(()) };
-        let amounts: Amounts = active.taken.amounts.iter().map(|amount| -*amount).collect();
-        active.settle(&amounts, -1).await
+        let Some(taken) = self.end() else { return Ok(()) };
+        let outcome = settle(&taken, &all_back(&taken), -1).await;
+        spare::keep(taken);
+        outcome
     }
 
-    #[inline(always)]
-    fn end(&mut self) -> State {
-        std::mem::replace(&mut self.0, State::Ended)
+    /// Ends the lease, and says what was taken, if something was.
+    fn end(&mut self) -> Option<Box<Take>> {
+        self.0.take().filter(|taken| taken.degraded_by.is_none())
     }
 }
 
-impl Active {
-    /// Applies the final amounts. Of a call that fails open, a settlement that cannot reach the store is let go.
-    async fn settle(&self, amounts: &[Millitokens], acquires: i64) -> Result<(), Error> {
-        let change = Change { levels: self.taken.buckets.levels(), amounts, acquires };
-        match self.taken.buckets.limiter().0.store.apply(change).await {
-            Err(error) if self.failure_mode().lets_through(&error) => Ok(()),
-            outcome => Ok(outcome?),
-        }
-    }
-    /// Returns in the background what was taken.
-    fn give_back(self) {
-        let amounts: Amounts = self.taken.amounts.iter().map(|amount| -*amount).collect();
-        let store = Arc::clone(&self.taken.buckets.limiter().0.store);
-        let change_back = async move {
-            let buckets = &self.taken.buckets;
-            // Nobody waits for the outcome. If the return is lost, the bucket errs towards under-admission.
-            let change = Change { levels: buckets.levels(), amounts: &amounts, acquires: -1 };
-            let _ = buckets.limiter().0.store.apply(change).await;
-        };
-        store.spawn(Box::pin(change_back));
+/// What returns everything that was taken.
+fn all_back(taken: &Take) -> Amounts {
+    taken.amounts.iter().map(|amount| -*amount).collect()
+}
+
+/// Applies the final amounts. Of a call that fails open, a settlement that cannot reach the store is let go.
+async fn settle(taken: &Take, amounts: &[Millitokens], acquires: i64) -> Result<(), Error> {
+    match taken.store().apply(Change { amounts, ..taken.change(acquires) }).await {
+        Err(error) if taken.failure_mode().lets_through(&error) => Ok(()),
+        outcome => Ok(outcome?),
     }
 }
 
 impl Drop for Lease {
+    /// Returns in the background what was taken.
+    #[inline]
     fn drop(&mut self) {
-        if let State::Active(active) = self.end() {
-            active.give_back();
+        if let Some(taken) = self.end() {
+            give_back(taken);
         }
     }
+}
+
+#[inline(never)]
+fn give_back(taken: Box<Take>) {
+    let store = Arc::clone(taken.store());
+    store.spawn(Box::pin(async move {
+        // Nobody waits for the outcome. If the return is lost, the bucket errs towards under-admission.
+        let _ = settle(&taken, &all_back(&taken), -1).await;
+    }));
 }

@@ -21,6 +21,7 @@ mod observed;
 mod open;
 mod resolve;
 mod settling;
+mod spare;
 mod stored;
 mod take;
 #[cfg(feature = "tower")]

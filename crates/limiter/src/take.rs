@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zae_limiter_core::{Amounts, Change, Decision, Levels, Reading};
+use zae_limiter_core::{Amounts, Change, Decision, Levels, LimitStatus, Reading, Store, Wait};
 
+use crate::amounts::lay_out;
 use crate::bucket_handle::Prepared;
-use crate::{AcquireError, Error, FailureMode, Lease, Limiter, RateLimitExceeded};
+use crate::spare::Link;
+use crate::{AcquireError, Error, FailureMode, Lease, Limiter, RateLimitExceeded, RequestError};
 
 /// The longest random delay that is added to a wait.
 const MOST_JITTER: Duration = Duration::from_millis(50);
@@ -18,24 +20,6 @@ pub(crate) struct Options {
     pub(crate) wait_at_most: Duration,
     /// Whether the lease is to know the states that the take left.
     pub(crate) with_statuses: bool,
-}
-
-impl Options {
-    /// The lease of what was taken.
-    pub(crate) fn lease(self, taken: Take, reading: Reading) -> Lease {
-        Lease::with(taken, self.with_statuses.then_some(reading), self.failure_mode)
-    }
-
-    /// What to do while the store is unavailable.
-    pub(crate) fn mode_for(self, buckets: &Buckets) -> FailureMode {
-        self.failure_mode.unwrap_or_else(|| buckets.failure_mode())
-    }
-
-    /// Whether the lease has nothing to know but what was taken.
-    #[inline]
-    pub(crate) const fn are_plain(&self) -> bool {
-        !self.with_statuses && self.failure_mode.is_none()
-    }
 }
 
 /// Buckets, and the limiter that they belong to.
@@ -74,39 +58,99 @@ impl Buckets {
 }
 
 /// Amounts of some buckets: asked for, then held by a lease, or denied.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Take {
-    pub(crate) buckets: Buckets,
+    /// Where they are; `None` before it is known, and for a lease that is degraded.
+    pub(crate) buckets: Option<Buckets>,
     pub(crate) amounts: Amounts,
+    /// What a lease is to apply at its commit, on every level; empty as long as there is nothing.
+    pub(crate) adjustments: Amounts,
+    /// The states that a denial found, or that a take left and somebody wants to know.
+    pub(crate) reading: Option<Reading>,
+    /// What the call chose for while the store is unavailable, if it chose.
+    pub(crate) failure_mode: Option<FailureMode>,
+    /// What kept the store from deciding.
+    pub(crate) degraded_by: Option<Arc<Error>>,
+    /// While it is a spare place.
+    pub(crate) link: Link,
 }
 
 impl Take {
+    /// Back to a take of nothing.
+    pub(crate) fn clear(&mut self) {
+        let Self { buckets, amounts, adjustments, reading, failure_mode, degraded_by, link: _ } = self;
+        (*buckets, *reading, *failure_mode, *degraded_by) = (None, None, None, None);
+        amounts.clear();
+        adjustments.clear();
+    }
+
+    pub(crate) fn buckets(&self) -> &Buckets {
+        match &self.buckets {
+            Some(buckets) => buckets,
+            None => unreachable!("they are known before anything is asked of them"),
+        }
+    }
+
+    pub(crate) fn levels(&self) -> &Levels {
+        self.buckets().levels()
+    }
+
+    /// The store to ask.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.buckets().limiter().0.store
+    }
+
+    /// Asks for `consume`, tokens by limit.
+    #[inline(always)]
+    pub(crate) fn ask_for(&mut self, consume: &[(&str, u64)]) -> Result<(), RequestError> {
+        let Self { buckets: Some(buckets), amounts, .. } = self else { return Ok(()) };
+        lay_out(buckets.levels(), consume, amounts)
+    }
+
     /// What the store is to do: take the amounts, and count them as `acquires`.
     #[inline]
     pub(crate) fn change(&self, acquires: i64) -> Change<'_> {
-        Change { levels: self.buckets.levels(), amounts: &self.amounts, acquires }
+        Change { levels: self.levels(), amounts: &self.amounts, acquires }
+    }
+
+    /// What to do while the store is unavailable.
+    pub(crate) fn failure_mode(&self) -> FailureMode {
+        self.failure_mode.unwrap_or_else(|| self.buckets().failure_mode())
+    }
+
+    /// How long until what is asked for is there, by the states that were found.
+    pub(crate) fn wait(&self) -> Wait {
+        self.reading.as_ref().map_or(Wait::None, |reading| reading.wait(self.levels(), &self.amounts))
+    }
+
+    /// The status of every limit of every level, if the states are known.
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = LimitStatus> + '_ {
+        self.reading.iter().flat_map(|reading| reading.statuses(self.levels(), &self.amounts))
     }
 }
 
 /// Takes, waiting if that was asked for.
-pub(crate) async fn take_until_deadline(take: Take, options: Options) -> Result<Lease, AcquireError> {
-    let shared = Arc::clone(&take.buckets.limiter().0);
+pub(crate) async fn take_until_deadline(mut take: Box<Take>, options: Options) -> Result<Lease, AcquireError> {
+    let limiter = take.buckets().limiter().clone();
     let mut give_up_at = None;
     loop {
-        let reading = match shared.store.take(take.change(1)).await {
-            Ok(Decision::Admitted(reading)) => return Ok(options.lease(take, reading)),
-            Ok(Decision::Denied(reading)) => reading,
-            Err(error) => return degraded(options.mode_for(&take.buckets), error.into()),
-        };
-        let now = shared.clock.now();
+        match limiter.0.store.take(take.change(1)).await {
+            Ok(Decision::Admitted(reading)) => {
+                take.reading = options.with_statuses.then_some(reading);
+                return Ok(Lease::of(take));
+            }
+            Ok(Decision::Denied(reading)) => take.reading = Some(reading),
+            Err(error) => return degraded(take.failure_mode(), error.into()),
+        }
+        let now = limiter.0.clock.now();
         let deadline = *give_up_at.get_or_insert(now.after(options.wait_at_most));
-        match reading.wait(take.buckets.levels(), &take.amounts).duration() {
+        match take.wait().duration() {
             Some(wait) if wait <= deadline.since(now) && !options.wait_at_most.is_zero() => {
                 let spare = deadline.since(now).saturating_sub(wait);
-                let jitter = shared.jitter.up_to(MOST_JITTER.min(wait / 8).min(spare));
-                shared.clock.sleep(wait + jitter).await;
+                let jitter = limiter.0.jitter.up_to(MOST_JITTER.min(wait / 8).min(spare));
+                limiter.0.clock.sleep(wait + jitter).await;
             }
-            _ => return Err(RateLimitExceeded::new(take, reading).into()),
+            _ => return Err(RateLimitExceeded::of(take).into()),
         }
     }
 }
