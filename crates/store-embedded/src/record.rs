@@ -7,8 +7,11 @@ use smallvec::SmallVec;
 use zae_limiter_core::limit::LimitError;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
 use zae_limiter_core::{
-    EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Refusal, Resource, Timestamp,
+    EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Rate, Resource, Timestamp,
 };
+
+/// One state for each limit of each level.
+pub(crate) type States = SmallVec<[FullAt; 4]>;
 
 /// The state of one limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,15 +56,20 @@ impl Record {
     }
 
     /// Appends to `states` those of `wanted`.
-    #[cfg(feature = "memory")]
-    pub(crate) fn read(&self, wanted: &LimitSet, now: Timestamp, states: &mut SmallVec<[FullAt; 4]>) {
+    #[inline(always)]
+    pub(crate) fn read(&self, wanted: &LimitSet, now: Timestamp, states: &mut States) {
         if self.limits.is_same(wanted) {
-            for state in self.states() {
-                states.push(state);
+            for cell in &self.cells {
+                states.push(cell.full_at);
             }
         } else {
-            states.extend(self.states_of(wanted, now));
+            self.read_others(wanted, now, states);
         }
+    }
+
+    #[inline(never)]
+    fn read_others(&self, wanted: &LimitSet, now: Timestamp, states: &mut States) {
+        states.extend(self.states_of(wanted, now));
     }
 
     /// When the bucket will be full, in whole ms: from then on its record says nothing that absence does not.
@@ -106,55 +114,62 @@ impl Record {
         Ok(())
     }
 
-    /// Appends to `after` the state that each limit of `level` would have once `amounts` are taken. False, with
-    /// `after` incomplete, if one of them refuses. Changes nothing, not even limits that differ from the level's.
+    /// Whether every limit of `level` admits a take of `amounts`. Changes nothing, not even limits that differ from the
+    /// level's.
     #[inline(always)]
-    pub(crate) fn admits(
-        &self,
-        level: &Level,
-        amounts: &[Millitokens],
-        now: Timestamp,
-        after: &mut SmallVec<[FullAt; 4]>,
-    ) -> bool {
+    pub(crate) fn admits(&self, level: &Level, amounts: &[Millitokens], now: Timestamp) -> bool {
         if self.limits.is_same(&level.limits) {
-            admits(self.states(), level, amounts, now, after)
+            admit(self.cells.iter().map(|cell| cell.full_at), level, amounts, now)
         } else {
-            self.admits_others(level, amounts, now, after)
+            self.others_admit(level, amounts, now)
         }
     }
 
     #[inline(never)]
-    fn admits_others(
-        &self,
-        level: &Level,
-        amounts: &[Millitokens],
-        now: Timestamp,
-        after: &mut SmallVec<[FullAt; 4]>,
-    ) -> bool {
-        admits(self.states_of(&level.limits, now), level, amounts, now, after)
+    fn others_admit(&self, level: &Level, amounts: &[Millitokens], now: Timestamp) -> bool {
+        admit(self.states_of(&level.limits, now), level, amounts, now)
     }
 
-    /// Writes the states that [`Record::admits`] found, and counts them.
+    /// Takes `amounts`, which were admitted, counts them, and appends to `states` what that leaves. The record has adopted
+    /// the limits.
     #[inline(always)]
-    pub(crate) fn settle(&mut self, level: &Level, amounts: &[Millitokens], acquires: i64, after: &[FullAt]) {
-        let same = self.limits.is_same(&level.limits);
-        for (place, (amount, state)) in amounts.iter().zip(after).enumerate() {
-            let i = if same { Some(place) } else { self.index_of(place, &level.limits[place]) };
-            if let Some(cell) = i.and_then(|i| self.cells.get_mut(i)) {
-                cell.full_at = *state;
-                cell.consumed += *amount;
-            }
-        }
-        self.acquires += acquires;
+    pub(crate) fn take(
+        &mut self,
+        level: &Level,
+        amounts: &[Millitokens],
+        acquires: i64,
+        now: Timestamp,
+        states: &mut States,
+    ) {
+        self.change(level, amounts, acquires, |rate, full_at, amount| {
+            let after = rate.charge(full_at, amount, now);
+            states.push(after);
+            after
+        });
     }
 
     /// Applies signed amounts unconditionally, and counts them. The record has adopted the limits.
     pub(crate) fn apply(&mut self, level: &Level, amounts: &[Millitokens], acquires: i64, now: Timestamp) {
-        let after: SmallVec<[FullAt; 4]> = self
-            .asked(level, amounts)
-            .map(|(limit, amount, i)| limit.rate().apply(self.cells[i].full_at, amount, now))
-            .collect();
-        self.settle(level, amounts, acquires, &after);
+        self.change(level, amounts, acquires, |rate, full_at, amount| rate.apply(full_at, amount, now));
+    }
+
+    #[inline(always)]
+    fn change(
+        &mut self,
+        level: &Level,
+        amounts: &[Millitokens],
+        acquires: i64,
+        mut next: impl FnMut(Rate, FullAt, Millitokens) -> FullAt,
+    ) {
+        self.acquires += acquires;
+        let same = self.limits.is_same(&level.limits);
+        for (place, (limit, amount)) in level.limits.iter().zip(amounts).enumerate() {
+            let place = if same { Some(place) } else { self.index_of(place, limit) };
+            if let Some(cell) = place.and_then(|place| self.cells.get_mut(place)) {
+                cell.full_at = next(limit.rate(), cell.full_at, *amount);
+                cell.consumed += *amount;
+            }
+        }
     }
 
     /// Whether changes at `now` count in the record's hour.
@@ -188,20 +203,6 @@ impl Record {
         })
     }
 
-    /// Each limit of `level`, what is asked of it, and where its cell is. The record has adopted the limits.
-    #[inline]
-    fn asked<'a>(
-        &'a self,
-        level: &'a Level,
-        amounts: &'a [Millitokens],
-    ) -> impl Iterator<Item = (&'a Limit, Millitokens, usize)> + 'a {
-        let same = self.limits.is_same(&level.limits);
-        level.limits.iter().zip(amounts).enumerate().filter_map(move |(place, (limit, amount))| {
-            let i = if same { place } else { self.index_of(place, limit)? };
-            Some((limit, *amount, i))
-        })
-    }
-
     /// Where `limit` is in this record: most often at the place `hint` that it has in the request.
     // Apart, to keep the loops tight in which a record mostly holds the very limits that are asked for.
     #[inline(never)]
@@ -213,30 +214,19 @@ impl Record {
     }
 }
 
-#[cfg(feature = "memory")]
 /// [`Record::admits`] for a bucket that has no record, and therefore is full.
-pub(crate) fn full_admits(
-    level: &Level,
-    amounts: &[Millitokens],
-    now: Timestamp,
-    after: &mut SmallVec<[FullAt; 4]>,
-) -> bool {
-    admits(std::iter::repeat(FullAt::ALWAYS), level, amounts, now, after)
+#[cfg(feature = "memory")]
+pub(crate) fn full_admits(level: &Level, amounts: &[Millitokens], now: Timestamp) -> bool {
+    admit(std::iter::repeat(FullAt::ALWAYS), level, amounts, now)
 }
 
-#[inline(always)]
-fn admits(
+#[inline]
+fn admit(
     states: impl Iterator<Item = FullAt>,
     level: &Level,
     amounts: &[Millitokens],
     now: Timestamp,
-    after: &mut SmallVec<[FullAt; 4]>,
 ) -> bool {
-    for ((limit, amount), state) in level.limits.iter().zip(amounts).zip(states) {
-        match limit.rate().take(state, *amount, now) {
-            Ok(state) => after.push(state),
-            Err(Refusal) => return false,
-        }
-    }
-    true
+    let mut asked = level.limits.iter().zip(amounts).zip(states);
+    asked.all(|((limit, amount), state)| limit.rate().take(state, *amount, now).is_ok())
 }

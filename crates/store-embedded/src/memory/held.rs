@@ -5,7 +5,8 @@ use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 use zae_limiter_core::{FullAt, Level, StoreError, Timestamp};
 
-use super::shard::{Bucket, Shard, States};
+use super::shard::{Bucket, Shard};
+use crate::record::States;
 
 /// The shards of all levels, locked, and where in them the levels' buckets are.
 pub(super) struct Held<'s> {
@@ -97,15 +98,13 @@ impl<'s> Held<'s> {
         }
     }
 
-    /// The states of all `levels`.
-    pub(super) fn read(&self, levels: &[Level], now: Timestamp) -> States {
-        let mut states = States::new();
+    /// Appends the states of all `levels`.
+    pub(super) fn read(&self, levels: &[Level], now: Timestamp, states: &mut States) {
         for (place, level) in levels.iter().enumerate() {
             match self.bucket(place) {
-                Some(bucket) => bucket.record.read(&level.limits, now, &mut states),
+                Some(bucket) => bucket.record.read(&level.limits, now, states),
                 None => states.extend(level.limits.iter().map(|_| FullAt::ALWAYS)),
             }
         }
-        states
     }
 }

@@ -16,15 +16,15 @@ use zae_limiter_core::store::{StoreAnswer, Task};
 use zae_limiter_core::take::limits_of;
 use zae_limiter_core::usage::{HourOfUsage, hour_of, roll_up};
 use zae_limiter_core::{
-    Answer, Change, Clock, Decision, Entity, EntityConfig, EntityId, FullAt, Level, LimitScope, LimitSet,
+    Answer, Change, Clock, Decision, Entity, EntityConfig, EntityId, Level, LimitScope, LimitSet,
     Reading, Resource, Store, StoreError, StoreErrorKind, Timestamp, UsageQuery, UsageSnapshot,
 };
 
 use self::directory::Directory;
 use self::held::Held;
-use self::shard::{Shard, States};
+use self::shard::Shard;
 use crate::MEMORY_RETENTION;
-use crate::record::full_admits;
+use crate::record::{States, full_admits};
 
 /// Locks over which the buckets are spread: enough that threads on different buckets seldom meet.
 const SHARDS: usize = 64;
@@ -104,23 +104,18 @@ impl MemoryStore {
     #[inline(never)]
     fn take_from_all(&self, take: Change<'_>, now: Timestamp, states: &mut States) -> Result<bool, StoreError> {
         let mut held = self.lock_all(take.levels);
-        for (place, (level, amounts)) in take.by_level().enumerate() {
-            let admitted = match held.bucket(place) {
-                Some(bucket) => bucket.record.admits(level, amounts, now, states),
-                None => full_admits(level, amounts, now, states),
-            };
-            if !admitted {
-                *states = held.read(take.levels, now);
-                return Ok(false);
-            }
+        let admitted = take.by_level().enumerate().all(|(place, (level, amounts))| match held.bucket(place) {
+            Some(bucket) => bucket.record.admits(level, amounts, now),
+            None => full_admits(level, amounts, now),
+        });
+        if !admitted {
+            held.read(take.levels, now, states);
+            return Ok(false);
         }
         held.prepare(take.levels, now, &self.hasher)?;
-        let mut after: &[FullAt] = states;
         for (place, (level, amounts)) in take.by_level().enumerate() {
-            let (own, others) = after.split_at(level.limits.len());
-            after = others;
             if let Some(bucket) = held.bucket_mut(place, now) {
-                bucket.record.settle(level, amounts, take.acquires, own);
+                bucket.record.take(level, amounts, take.acquires, now, states);
             }
         }
         held.count_changes(now, self.retention_hours, &self.hasher);
@@ -173,7 +168,8 @@ impl Store for MemoryStore {
 
     fn read<'a>(&'a self, levels: &'a [Level]) -> StoreAnswer<'a, Reading> {
         let now = self.clock.now();
-        let full_at = self.lock_all(levels).read(levels, now);
+        let mut full_at = States::new();
+        self.lock_all(levels).read(levels, now, &mut full_at);
         Answer::ready(Ok(Reading { at: now, full_at }))
     }
 

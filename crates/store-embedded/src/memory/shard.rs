@@ -2,7 +2,6 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use smallvec::SmallVec;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
 use zae_limiter_core::{
     EntityId, FullAt, Level, LimitError, Millitokens, Resource, StoreError, StoreErrorKind, Timestamp,
@@ -10,13 +9,10 @@ use zae_limiter_core::{
 
 use super::history::History;
 use super::key::Key;
-use crate::record::{Record, full_admits};
+use crate::record::{Record, States, full_admits};
 
 /// Changes after which a shard is tidied, besides those in proportion to its size.
 const TIDY_EVERY: usize = 1_024;
-
-/// One state for each limit of each level.
-pub(super) type States = SmallVec<[FullAt; 4]>;
 
 #[derive(Debug, Default)]
 pub(super) struct Shard {
@@ -110,26 +106,20 @@ impl Shard {
         states: &mut States,
     ) -> Result<bool, StoreError> {
         let bucket = match self.table.buckets.find_mut(hash, |bucket| bucket.is_of(level)) {
+            Some(bucket) if bucket.record.admits(level, amounts, now) => bucket,
             Some(bucket) => {
-                if !bucket.record.admits(level, amounts, now, states) {
-                    states.clear();
-                    bucket.record.read(&level.limits, now, states);
-                    return Ok(false);
-                }
-                bucket
+                bucket.record.read(&level.limits, now, states);
+                return Ok(false);
             }
+            None if full_admits(level, amounts, now) => self.table.make(hash, level, now, hasher),
             None => {
-                if !full_admits(level, amounts, now, states) {
-                    states.clear();
-                    states.extend(level.limits.iter().map(|_| FullAt::ALWAYS));
-                    return Ok(false);
-                }
-                self.table.make(hash, level, now, hasher)
+                states.extend(level.limits.iter().map(|_| FullAt::ALWAYS));
+                return Ok(false);
             }
         };
         bucket.hold(level, now)?;
         bucket.turn_hour(now, &mut self.history);
-        bucket.record.settle(level, amounts, acquires, states);
+        bucket.record.take(level, amounts, acquires, now, states);
         Ok(true)
     }
 

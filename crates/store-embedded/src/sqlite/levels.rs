@@ -11,6 +11,7 @@ use super::eviction;
 use super::failure::Failure;
 use super::transaction::Transaction;
 use super::usage::{self, Retention};
+use crate::record::States;
 
 /// Takes from every level, or from none. What it decides on cannot change before it is written: no other process
 /// writes meanwhile. The clock is read under that lock, so that time never runs backwards from one take to the next.
@@ -22,19 +23,17 @@ pub(super) fn take(
 ) -> Result<Decision, Failure> {
     let now = clock.now();
     let mut buckets = load(&transaction, change.levels, now)?;
-    let mut after = SmallVec::new();
     let admitted = buckets
         .iter()
         .zip(change.by_level())
-        .all(|(bucket, (level, amounts))| bucket.record.admits(level, amounts, now, &mut after));
+        .all(|(bucket, (level, amounts))| bucket.record.admits(level, amounts, now));
     if !admitted {
         return Ok(Decision::Denied(reading(&buckets, change.levels, now)));
     }
-    let mut states = after.as_slice();
+    let mut after = States::new();
     for (bucket, (level, amounts)) in buckets.iter_mut().zip(change.by_level()) {
-        let own = states.split_off(..amounts.len()).unwrap_or_default();
         turn_hour(&transaction, bucket, level, now, retention)?;
-        bucket.record.settle(level, amounts, change.acquires, own);
+        bucket.record.take(level, amounts, change.acquires, now, &mut after);
     }
     save(transaction, &buckets, change.levels, now, retention)?;
     Ok(Decision::Admitted(Reading { at: now, full_at: after }))
@@ -87,9 +86,11 @@ fn load(transaction: &Transaction<'_>, levels: &[Level], now: Timestamp) -> Resu
 }
 
 fn reading(buckets: &[Bucket], levels: &[Level], now: Timestamp) -> Reading {
-    let states =
-        buckets.iter().zip(levels).flat_map(|(bucket, level)| bucket.record.states_of(&level.limits, now));
-    Reading { at: now, full_at: states.collect() }
+    let mut full_at = States::new();
+    for (bucket, level) in buckets.iter().zip(levels) {
+        bucket.record.read(&level.limits, now, &mut full_at);
+    }
+    Reading { at: now, full_at }
 }
 
 /// Moves the usage of the hour before to where past hours are kept, in the transaction of the first change after it.
