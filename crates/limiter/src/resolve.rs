@@ -8,6 +8,7 @@ use std::time::Duration;
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use zae_limiter_core::entity::MAX_ANCESTORS;
+use zae_limiter_core::name::is_same;
 use zae_limiter_core::{
     Clock, EntityError, EntityId, Level, Levels, LimitScope, LimitSet, Resource, Store, Timestamp,
 };
@@ -115,8 +116,10 @@ impl Hash for PlanFor<'_> {
 
 impl Equivalent<PlanKey> for PlanFor<'_> {
     fn equivalent(&self, key: &PlanKey) -> bool {
-        let ask = self.0;
-        ask.entity_id == key.entity_id && ask.resource == key.resource && ask.cascade == key.cascade
+        let Ask { entity_id, resource, cascade, .. } = self.0;
+        is_same(entity_id.as_str().as_bytes(), key.entity_id.as_str().as_bytes())
+            && is_same(resource.as_str().as_bytes(), key.resource.as_str().as_bytes())
+            && *cascade == key.cascade
     }
 }
 

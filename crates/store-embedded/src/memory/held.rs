@@ -68,7 +68,7 @@ impl<'s> Held<'s> {
     /// The bucket of the level at `place` for a change at `now`, if there is one.
     pub(super) fn bucket_mut(&mut self, place: usize, now: Timestamp) -> Option<&mut Bucket> {
         let Place { shard, index, .. } = self.places[place];
-        self.shards[shard].1.bucket_mut(index?, now)
+        self.shards[shard].1.change_at(index?, now)
     }
 
     /// Makes every level's bucket hold the level's limits before any balance is changed, so that an error leaves all

@@ -22,7 +22,8 @@ use zae_limiter_core::{
 
 use self::directory::Directory;
 use self::held::Held;
-use self::shard::Shard;
+use self::history::History;
+use self::shard::{Bucket, Shard};
 use crate::MEMORY_RETENTION;
 use crate::record::{States, full_admits};
 
@@ -103,6 +104,67 @@ impl MemoryStore {
 
     #[inline(never)]
     fn take_from_all(&self, take: Change<'_>, now: Timestamp, states: &mut States) -> Result<bool, StoreError> {
+        match self.take_from_present(take, now, states)? {
+            Some(admitted) => Ok(admitted),
+            None => self.take_from_any(take, now, states),
+        }
+    }
+
+    /// The same for the most common case: every level has a bucket, each in a shard of its own. `None`, with nothing
+    /// done, if that is not so.
+    #[inline]
+    fn take_from_present(
+        &self,
+        take: Change<'_>,
+        now: Timestamp,
+        states: &mut States,
+    ) -> Result<Option<bool>, StoreError> {
+        let mut hashes = SmallVec::<[u64; 4]>::new();
+        let mut order = SmallVec::<[(usize, usize); 4]>::new();
+        let mut shards = SmallVec::<[Option<MutexGuard<'_, Shard>>; 4]>::new();
+        for (place, level) in take.levels.iter().enumerate() {
+            let hash = self.hash(level);
+            hashes.push(hash);
+            order.push((Self::shard_of(hash), place));
+            shards.push(None);
+        }
+        // As `Held` does, so that no two calls wait for each other.
+        order.sort_unstable();
+        if order.windows(2).any(|two| two[0].0 == two[1].0) {
+            return Ok(None);
+        }
+        for (shard, place) in order {
+            shards[place] = Some(self.lock(shard));
+        }
+        let mut buckets = SmallVec::<[(&mut Bucket, &mut History); 4]>::new();
+        for ((shard, hash), level) in shards.iter_mut().flatten().zip(hashes).zip(take.levels) {
+            match shard.bucket_mut(hash, level) {
+                Some(bucket) => buckets.push(bucket),
+                None => return Ok(None),
+            }
+        }
+        let admitted =
+            buckets.iter().zip(take.by_level()).all(|((bucket, _), (level, amounts))| bucket.record.admits(level, amounts, now));
+        if !admitted {
+            for ((bucket, _), level) in buckets.iter().zip(take.levels) {
+                bucket.record.read(&level.limits, now, states);
+            }
+            return Ok(Some(false));
+        }
+        for ((bucket, _), level) in buckets.iter_mut().zip(take.levels) {
+            bucket.hold(level, now)?;
+        }
+        for ((bucket, history), (level, amounts)) in buckets.into_iter().zip(take.by_level()) {
+            bucket.turn_hour(now, history);
+            bucket.record.take(level, amounts, take.acquires, now, states);
+        }
+        for shard in shards.iter_mut().flatten() {
+            shard.count_change(now, self.retention_hours, &self.hasher);
+        }
+        Ok(Some(true))
+    }
+
+    fn take_from_any(&self, take: Change<'_>, now: Timestamp, states: &mut States) -> Result<bool, StoreError> {
         let mut held = self.lock_all(take.levels);
         let admitted = take.by_level().enumerate().all(|(place, (level, amounts))| match held.bucket(place) {
             Some(bucket) => bucket.record.admits(level, amounts, now),

@@ -36,7 +36,7 @@ pub(super) struct Bucket {
 impl Bucket {
     /// Starts counting for the hour of `now`; the usage of an hour that is over goes to the history.
     #[inline]
-    fn turn_hour(&mut self, now: Timestamp, history: &mut History) {
+    pub(super) fn turn_hour(&mut self, now: Timestamp, history: &mut History) {
         if !self.record.is_in_hour_of(now) {
             if let Some(usage) = self.usage() {
                 history.add(usage);
@@ -123,8 +123,15 @@ impl Shard {
         Ok(true)
     }
 
+    /// The bucket of `level`, if there is one, and where the usage of past hours goes.
+    #[inline]
+    pub(super) fn bucket_mut(&mut self, hash: u64, level: &Level) -> Option<(&mut Bucket, &mut History)> {
+        let bucket = self.table.buckets.find_mut(hash, |bucket| bucket.is_of(level))?;
+        Some((bucket, &mut self.history))
+    }
+
     /// The bucket at an index, for a change at `now`.
-    pub(super) fn bucket_mut(&mut self, index: usize, now: Timestamp) -> Option<&mut Bucket> {
+    pub(super) fn change_at(&mut self, index: usize, now: Timestamp) -> Option<&mut Bucket> {
         let bucket = self.table.buckets.get_bucket_mut(index)?;
         bucket.turn_hour(now, &mut self.history);
         Some(bucket)
