@@ -58,6 +58,11 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// The present instant.
     fn now(&self) -> Timestamp;
 
+    /// About the present instant, up to some milliseconds late, if that is cheaper to know: for what is not about tokens.
+    fn now_roughly(&self) -> Timestamp {
+        self.now()
+    }
+
     /// Ends once `duration` has passed on this clock.
     fn sleep(&self, duration: Duration) -> Answer<'_, ()>;
 }

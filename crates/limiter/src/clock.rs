@@ -14,6 +14,10 @@ impl Clock for SystemClock {
         Timestamp::from_millis(millis_since_epoch())
     }
 
+    fn now_roughly(&self) -> Timestamp {
+        Timestamp::from_millis(rough_millis_since_epoch())
+    }
+
     fn sleep(&self, duration: Duration) -> Answer<'_, ()> {
         Answer::pending(futures_timer::Delay::new(duration))
     }
@@ -22,7 +26,23 @@ impl Clock for SystemClock {
 /// The time as the system gives it: `SystemTime` would spend a third as much again on the difference to the epoch.
 #[cfg(unix)]
 fn millis_since_epoch() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    millis_on(rustix::time::ClockId::Realtime)
+}
+
+/// The time of the kernel's last tick.
+#[cfg(target_os = "linux")]
+fn rough_millis_since_epoch() -> u64 {
+    millis_on(rustix::time::ClockId::RealtimeCoarse)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rough_millis_since_epoch() -> u64 {
+    millis_since_epoch()
+}
+
+#[cfg(unix)]
+fn millis_on(clock: rustix::time::ClockId) -> u64 {
+    let now = rustix::time::clock_gettime(clock);
     let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
     seconds.saturating_mul(1_000).saturating_add(nanos / 1_000_000)
 }

@@ -151,7 +151,7 @@ impl Resolver {
     /// The levels of a call, if they were read not long ago.
     pub(crate) fn known(&self, ask: Ask, clock: &dyn Clock) -> Known {
         match self.plans.get(&PlanFor(&ask)) {
-            Some(plan) if clock.now() < plan.expires && plan.limits == ask.limits => match &plan.levels {
+            Some(plan) if clock.now_roughly() < plan.expires && plan.limits == ask.limits => match &plan.levels {
                 Some(levels) => Known::Levels(levels.clone()),
                 None => Known::NoLimits(ask.no_limits()),
             },

@@ -6,6 +6,7 @@ mod history;
 mod key;
 mod shard;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +23,7 @@ use zae_limiter_core::{
 
 use self::directory::Directory;
 use self::held::Held;
-use self::history::History;
-use self::shard::{Bucket, Shard};
+use self::shard::Shard;
 use crate::MEMORY_RETENTION;
 use crate::record::{States, full_admits};
 
@@ -102,69 +102,58 @@ impl MemoryStore {
         Ok(admitted)
     }
 
+    /// The next common case, an entity and its parent: two locks, two look-ups. `None`, with nothing done, if the two are
+    /// not on shards of their own, or if one of them has no bucket yet.
     #[inline(never)]
-    fn take_from_all(&self, take: Change<'_>, now: Timestamp, states: &mut States) -> Result<bool, StoreError> {
-        match self.take_from_present(take, now, states)? {
-            Some(admitted) => Ok(admitted),
-            None => self.take_from_any(take, now, states),
-        }
-    }
-
-    /// The same for the most common case: every level has a bucket, each in a shard of its own. `None`, with nothing
-    /// done, if that is not so.
-    #[inline]
-    fn take_from_present(
+    fn take_from_two(
         &self,
+        [own, above]: [&Level; 2],
         take: Change<'_>,
         now: Timestamp,
         states: &mut States,
     ) -> Result<Option<bool>, StoreError> {
-        let mut hashes = SmallVec::<[u64; 4]>::new();
-        let mut order = SmallVec::<[(usize, usize); 4]>::new();
-        let mut shards = SmallVec::<[Option<MutexGuard<'_, Shard>>; 4]>::new();
-        for (place, level) in take.levels.iter().enumerate() {
-            let hash = self.hash(level);
-            hashes.push(hash);
-            order.push((Self::shard_of(hash), place));
-            shards.push(None);
-        }
-        // As `Held` does, so that no two calls wait for each other.
-        order.sort_unstable();
-        if order.windows(2).any(|two| two[0].0 == two[1].0) {
+        let Some((own_amounts, above_amounts)) = take.amounts.split_at_checked(own.limits.len()) else {
             return Ok(None);
-        }
-        for (shard, place) in order {
-            shards[place] = Some(self.lock(shard));
-        }
-        let mut buckets = SmallVec::<[(&mut Bucket, &mut History); 4]>::new();
-        for ((shard, hash), level) in shards.iter_mut().flatten().zip(hashes).zip(take.levels) {
-            match shard.bucket_mut(hash, level) {
-                Some(bucket) => buckets.push(bucket),
-                None => return Ok(None),
+        };
+        let (own_hash, above_hash) = (self.hash(own), self.hash(above));
+        let (own_shard, above_shard) = (Self::shard_of(own_hash), Self::shard_of(above_hash));
+        // In the order in which `Held` locks, so that no two calls wait for each other.
+        let (mut own_shard, mut above_shard) = match own_shard.cmp(&above_shard) {
+            Ordering::Less => {
+                let own_shard = self.lock(own_shard);
+                (own_shard, self.lock(above_shard))
             }
-        }
-        let admitted =
-            buckets.iter().zip(take.by_level()).all(|((bucket, _), (level, amounts))| bucket.record.admits(level, amounts, now));
-        if !admitted {
-            for ((bucket, _), level) in buckets.iter().zip(take.levels) {
-                bucket.record.read(&level.limits, now, states);
+            Ordering::Greater => {
+                let above_shard = self.lock(above_shard);
+                (self.lock(own_shard), above_shard)
             }
+            Ordering::Equal => return Ok(None),
+        };
+        let Some((own_bucket, own_history)) = own_shard.bucket_mut(own_hash, own) else { return Ok(None) };
+        let Some((above_bucket, above_history)) = above_shard.bucket_mut(above_hash, above) else { return Ok(None) };
+        if !(own_bucket.record.admits(own, own_amounts, now) && above_bucket.record.admits(above, above_amounts, now)) {
+            own_bucket.record.read(&own.limits, now, states);
+            above_bucket.record.read(&above.limits, now, states);
             return Ok(Some(false));
         }
-        for ((bucket, _), level) in buckets.iter_mut().zip(take.levels) {
-            bucket.hold(level, now)?;
-        }
-        for ((bucket, history), (level, amounts)) in buckets.into_iter().zip(take.by_level()) {
-            bucket.turn_hour(now, history);
-            bucket.record.take(level, amounts, take.acquires, now, states);
-        }
-        for shard in shards.iter_mut().flatten() {
-            shard.count_change(now, self.retention_hours, &self.hasher);
-        }
+        own_bucket.hold(own, now)?;
+        above_bucket.hold(above, now)?;
+        own_bucket.turn_hour(now, own_history);
+        own_bucket.record.take(own, own_amounts, take.acquires, now, states);
+        above_bucket.turn_hour(now, above_history);
+        above_bucket.record.take(above, above_amounts, take.acquires, now, states);
+        own_shard.count_change(now, self.retention_hours, &self.hasher);
+        above_shard.count_change(now, self.retention_hours, &self.hasher);
         Ok(Some(true))
     }
 
-    fn take_from_any(&self, take: Change<'_>, now: Timestamp, states: &mut States) -> Result<bool, StoreError> {
+    #[inline(never)]
+    fn take_from_all(&self, take: Change<'_>, now: Timestamp, states: &mut States) -> Result<bool, StoreError> {
+        if let [own, above] = take.levels
+            && let Some(admitted) = self.take_from_two([own, above], take, now, states)?
+        {
+            return Ok(admitted);
+        }
         let mut held = self.lock_all(take.levels);
         let admitted = take.by_level().enumerate().all(|(place, (level, amounts))| match held.bucket(place) {
             Some(bucket) => bucket.record.admits(level, amounts, now),
