@@ -108,8 +108,8 @@ impl<'a> Acquire<'a> {
 
     /// Resolves the buckets once, for many acquires: see [`BucketHandle`]. Amounts set here are ignored.
     pub async fn prepare(self) -> Result<BucketHandle, Error> {
-        let levels = self.limiter.resolve(self.entity_id, self.resource, self.limits, self.cascade).await?;
-        Ok(BucketHandle::new(self.limiter.clone(), levels, self.options))
+        let buckets = self.limiter.resolve(self.entity_id, self.resource, self.limits, self.cascade).await?;
+        Ok(BucketHandle::new(buckets, self.options))
     }
 }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use zae_limiter_core::{Decision, EntityId, Level, Levels, Resource};
+use zae_limiter_core::{Decision, EntityId, Level, Resource};
 
 use crate::resolve::{Ask, Known};
 use crate::spare;
@@ -48,11 +48,11 @@ impl<'a> Acquiring<'a> {
                 let limits = std::mem::replace(&mut call.limits, Limits::Stored);
                 match limits.without_look_up(cascade) {
                     Ok(limits) => {
-                        let levels = Levels::one(Level { entity_id, resource, limits });
-                        take.buckets = Some(Buckets::Call(limiter.clone(), levels));
+                        let level = Level { entity_id, resource, limits };
+                        take.buckets = Some(Buckets::One(limiter.clone(), level));
                     }
                     Err(limits) => match limiter.known(Ask { entity_id, resource, limits, cascade }) {
-                        Known::Levels(levels) => take.buckets = Some(Buckets::Call(limiter.clone(), levels)),
+                        Known::Plan(plan) => take.buckets = Some(Buckets::Planned(limiter.clone(), plan)),
                         Known::NoLimits(error) => return Err(error.into()),
                         Known::Unknown(ask) => {
                             let (consume, options) = (std::mem::take(&mut call.consume), call.options);
@@ -137,12 +137,12 @@ enum Rest {
 }
 
 async fn look_up_and_take(limiter: &Limiter, ask: Ask, consume: &[(&str, u64)], options: Options) -> Outcome {
-    let levels = match limiter.look_up(ask).await {
-        Ok(levels) => levels,
+    let plan = match limiter.look_up(ask).await {
+        Ok(plan) => plan,
         Err(error) => return degraded(limiter.mode_of(options), error),
     };
     let mut take = spare::place();
-    take.buckets = Some(Buckets::Call(limiter.clone(), levels));
+    take.buckets = Some(Buckets::Planned(limiter.clone(), plan));
     take.failure_mode = options.failure_mode;
     take.ask_for(consume)?;
     take_until_deadline(take, options).await

@@ -16,7 +16,13 @@ pub(crate) fn lay_out(levels: &[Level], consume: &[(&str, u64)], amounts: &mut A
         check_amounts(&own.limits, consume)?;
     }
     for level in ancestors {
-        lay_out_level(&level.limits, consume, amounts);
+        if level.limits.is_same(&own.limits) {
+            for i in 0..own.limits.len() {
+                amounts.push(amounts[i]);
+            }
+        } else {
+            lay_out_level(&level.limits, consume, amounts);
+        }
     }
     Ok(())
 }
@@ -95,6 +101,13 @@ mod tests {
         assert_eq!(tokens(&levels, &[("rpm", 1), ("tpm", 2)]), [1, 2, 2, 0, 1]);
         assert_eq!(tokens(&levels, &[("tpm", 2), ("rpm", 1)]), [1, 2, 2, 0, 1]);
         assert_eq!(tokens(&levels, &[("tpm", 2)]), [0, 2, 2, 0, 0]);
+    }
+
+    #[test]
+    fn ancestors_with_the_same_limits_take_the_same_amounts() {
+        let mut levels = levels(&["rpm=10/min,tpm=10/min", "rpm=10/min", "rpm=10/min"]);
+        levels[2].limits = levels[0].limits.clone();
+        assert_eq!(tokens(&levels, &[("rpm", 1), ("tpm", 2)]), [1, 2, 1, 1, 2]);
     }
 
     #[test]

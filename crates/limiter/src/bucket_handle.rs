@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use zae_limiter_core::{Amounts, Level, Levels, LimitStatus};
+use zae_limiter_core::{Amounts, Level, LimitStatus};
 
 use crate::amounts::lay_out;
-use crate::take::Options;
-use crate::{Acquiring, Error, Limiter};
+use crate::take::{Buckets, Options};
+use crate::{Acquiring, Error};
 
 /// The resolved buckets of an entity on a resource, made by [`Acquire::prepare`](crate::Acquire::prepare).
 ///
@@ -18,24 +18,23 @@ pub struct BucketHandle(pub(crate) Arc<Prepared>);
 /// All that the leases of a handle share, so that each of them counts one reference.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    pub(crate) limiter: Limiter,
-    pub(crate) levels: Levels,
+    pub(crate) buckets: Buckets,
     pub(crate) options: Options,
 }
 
 impl BucketHandle {
-    pub(crate) fn new(limiter: Limiter, levels: Levels, options: Options) -> Self {
-        Self(Arc::new(Prepared { limiter, levels, options }))
+    pub(crate) fn new(buckets: Buckets, options: Options) -> Self {
+        Self(Arc::new(Prepared { buckets, options }))
     }
 
     /// The bucket of the entity itself, and the limits that it is held to.
     pub fn own_level(&self) -> &Level {
-        self.0.levels.own()
+        self.0.buckets.own()
     }
 
     /// How every limit of every level stands for a request of `needed`, tokens by limit; takes nothing.
     pub async fn statuses(&self, needed: &[(&str, u64)]) -> Result<Vec<LimitStatus>, Error> {
-        let Prepared { limiter, levels, .. } = &*self.0;
+        let (limiter, levels) = (self.0.buckets.limiter(), self.0.buckets.levels());
         let mut amounts = Amounts::new();
         lay_out(levels, needed, &mut amounts)?;
         let reading = limiter.0.store.read(levels).await?;

@@ -42,7 +42,7 @@ impl RateLimitExceeded {
 
     /// The bucket of the entity that asked.
     pub fn own_level(&self) -> &Level {
-        self.take().levels().own()
+        self.take().buckets().own()
     }
 
     /// The status of every limit of every level that was checked.

@@ -75,7 +75,7 @@ impl Lease {
         let Some(taken) = self.taken() else { return BTreeMap::new() };
         let adjustments = taken.adjustments.iter().copied().chain(std::iter::repeat(Millitokens::ZERO));
         let net = taken.amounts.iter().zip(adjustments).map(|(taken, adjustment)| *taken + adjustment);
-        let names = taken.levels().own().limits.iter().map(|limit| limit.name().clone());
+        let names = taken.buckets().own().limits.iter().map(|limit| limit.name().clone());
         names.zip(net.map(Millitokens::whole_tokens)).collect()
     }
 
@@ -128,7 +128,7 @@ impl Lease {
     /// entity's own limits, or `delta` is beyond ±10¹².
     pub fn adjust(&mut self, limit: &str, delta: i64) -> Result<(), RequestError> {
         let Some(taken) = self.taken_mut() else { return Ok(()) };
-        let own = &taken.levels().own().limits;
+        let own = &taken.buckets().own().limits;
         if own.position(limit).is_none() {
             return Err(unknown_limit(own, limit));
         }

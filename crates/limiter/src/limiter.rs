@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zae_limiter_core::{
-    Amounts, Clock, EntityId, Level, Levels, LimitName, Millitokens, Resource, Store, UsageQuery, UsageSnapshot, Wait,
+    Amounts, Clock, EntityId, Level, LimitName, Millitokens, Resource, Store, UsageQuery, UsageSnapshot, Wait,
 };
 
 use crate::amounts::lay_out;
-use crate::resolve::{Ask, Known, Resolver};
+use crate::resolve::{Ask, Known, Plan, Resolver};
+use crate::take::Buckets;
 use crate::{Acquire, Error, FailureMode, Jitter, LimiterBuilder, Limits, StoreUrl};
 
 /// Takes from token buckets in a store. Cheap to clone; clones share everything.
@@ -68,10 +69,10 @@ impl Limiter {
         resource: &str,
         limits: impl Into<Limits>,
     ) -> Result<BTreeMap<LimitName, i64>, Error> {
-        let levels = self.resolve(entity_id, resource, limits.into(), false).await?;
-        let reading = self.0.store.read(&levels).await?;
-        let names = levels.own().limits.iter().map(|limit| limit.name().clone());
-        Ok(names.zip(reading.balances(&levels).map(Millitokens::whole_tokens)).collect())
+        let buckets = self.resolve(entity_id, resource, limits.into(), false).await?;
+        let reading = self.0.store.read(buckets.levels()).await?;
+        let names = buckets.own().limits.iter().map(|limit| limit.name().clone());
+        Ok(names.zip(reading.balances(buckets.levels()).map(Millitokens::whole_tokens)).collect())
     }
 
     /// How long until a bucket can give `needed` (tokens by limit), if nobody takes meanwhile.
@@ -92,11 +93,11 @@ impl Limiter {
         limits: impl Into<Limits>,
         needed: &[(&str, u64)],
     ) -> Result<Wait, Error> {
-        let levels = self.resolve(entity_id, resource, limits.into(), false).await?;
+        let buckets = self.resolve(entity_id, resource, limits.into(), false).await?;
         let mut amounts = Amounts::new();
-        lay_out(&levels, needed, &mut amounts)?;
-        let reading = self.0.store.read(&levels).await?;
-        Ok(reading.wait(&levels, &amounts))
+        lay_out(buckets.levels(), needed, &mut amounts)?;
+        let reading = self.0.store.read(buckets.levels()).await?;
+        Ok(reading.wait(buckets.levels(), &amounts))
     }
 
     /// Usage snapshots, by entity, resource and start of the window.
@@ -135,14 +136,14 @@ impl Limiter {
         resource: &str,
         limits: Limits,
         cascade: bool,
-    ) -> Result<Levels, Error> {
+    ) -> Result<Buckets, Error> {
         let (entity_id, resource) = (EntityId::new(entity_id)?, Resource::new(resource)?);
         match limits.without_look_up(cascade) {
-            Ok(limits) => Ok(Levels::one(Level { entity_id, resource, limits })),
+            Ok(limits) => Ok(Buckets::One(self.clone(), Level { entity_id, resource, limits })),
             Err(limits) => match self.known(Ask { entity_id, resource, limits, cascade }) {
-                Known::Levels(levels) => Ok(levels),
+                Known::Plan(plan) => Ok(Buckets::Planned(self.clone(), plan)),
                 Known::NoLimits(error) => Err(error.into()),
-                Known::Unknown(ask) => self.look_up(ask).await,
+                Known::Unknown(ask) => self.look_up(ask).await.map(|plan| Buckets::Planned(self.clone(), plan)),
             },
         }
     }
@@ -151,7 +152,7 @@ impl Limiter {
         self.0.resolver.known(ask, &*self.0.clock)
     }
 
-    pub(crate) async fn look_up(&self, ask: Ask) -> Result<Levels, Error> {
+    pub(crate) async fn look_up(&self, ask: Ask) -> Result<Arc<Plan>, Error> {
         self.0.resolver.look_up(ask, &*self.0.store, self.0.clock.now()).await
     }
 }

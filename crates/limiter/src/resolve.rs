@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
+use smallvec::{SmallVec, smallvec};
 use zae_limiter_core::entity::MAX_ANCESTORS;
 use zae_limiter_core::name::is_same;
 use zae_limiter_core::{
-    Clock, EntityError, EntityId, Level, Levels, LimitScope, LimitSet, Resource, Store, Timestamp,
+    Clock, EntityError, EntityId, Level, LimitScope, LimitSet, Resource, Store, Timestamp,
 };
 
 use crate::{Error, RequestError};
@@ -123,12 +124,12 @@ impl Equivalent<PlanKey> for PlanFor<'_> {
     }
 }
 
-/// What a call resolved to, and until when that may be believed.
+/// What a call resolved to, and until when that may be believed. In one place: a look-up follows one pointer.
 #[derive(Debug)]
-struct Plan {
+pub(crate) struct Plan {
     limits: Limits,
-    /// `None` if nothing limits the entity.
-    levels: Option<Levels>,
+    /// The entity's own level, then those of its ancestors; empty if nothing limits the entity.
+    pub(crate) levels: SmallVec<[Level; 2]>,
     /// Ancestors that have no level because nothing limits them.
     passed_over: Vec<EntityId>,
     expires: Timestamp,
@@ -137,7 +138,8 @@ struct Plan {
 /// What is known of a call without asking the store.
 #[derive(Debug)]
 pub(crate) enum Known {
-    Levels(Levels),
+    /// This, with at least one level.
+    Plan(Arc<Plan>),
     NoLimits(RequestError),
     Unknown(Ask),
 }
@@ -151,28 +153,27 @@ impl Resolver {
     /// The levels of a call, if they were read not long ago.
     pub(crate) fn known(&self, ask: Ask, clock: &dyn Clock) -> Known {
         match self.plans.get(&PlanFor(&ask)) {
-            Some(plan) if clock.now_roughly() < plan.expires && plan.limits == ask.limits => match &plan.levels {
-                Some(levels) => Known::Levels(levels.clone()),
-                None => Known::NoLimits(ask.no_limits()),
-            },
+            Some(plan) if clock.now_roughly() < plan.expires && plan.limits == ask.limits => {
+                if plan.levels.is_empty() { Known::NoLimits(ask.no_limits()) } else { Known::Plan(plan) }
+            }
             _ => Known::Unknown(ask),
         }
     }
 
     /// The levels of a call, read from the store and remembered.
-    pub(crate) async fn look_up(&self, ask: Ask, store: &dyn Store, now: Timestamp) -> Result<Levels, Error> {
+    pub(crate) async fn look_up(&self, ask: Ask, store: &dyn Store, now: Timestamp) -> Result<Arc<Plan>, Error> {
         let generation = *self.generation();
         let (levels, passed_over) = look_up(&ask, store).await?;
-        let result = levels.clone().ok_or_else(|| ask.no_limits().into());
+        let nothing = levels.is_empty().then(|| ask.no_limits());
+        let plan = Arc::new(Plan { limits: ask.limits, levels, passed_over, expires: now.after(self.ttl) });
         if !self.ttl.is_zero() {
-            let plan = Plan { limits: ask.limits, levels, passed_over, expires: now.after(self.ttl) };
             let key = PlanKey { entity_id: ask.entity_id, resource: ask.resource, cascade: ask.cascade };
             let current = self.generation();
             if *current == generation {
-                self.plans.insert(key, Arc::new(plan));
+                self.plans.insert(key, Arc::clone(&plan));
             }
         }
-        result
+        nothing.map_or(Ok(plan), |error| Err(error.into()))
     }
 
     fn generation(&self) -> MutexGuard<'_, u64> {
@@ -182,9 +183,8 @@ impl Resolver {
 
 impl Plan {
     fn involves(&self, key: &PlanKey, entity: &EntityId) -> bool {
-        let mut levels = self.levels.iter().flat_map(|levels| levels.iter());
         key.entity_id == *entity
-            || levels.any(|level| level.entity_id == *entity)
+            || self.levels.iter().any(|level| level.entity_id == *entity)
             || self.passed_over.contains(entity)
     }
 }
@@ -224,17 +224,17 @@ impl Drop for Forget<'_> {
     }
 }
 
-/// The levels of a call, if anything limits the entity, and the ancestors that were passed over.
-async fn look_up(ask: &Ask, store: &dyn Store) -> Result<(Option<Levels>, Vec<EntityId>), Error> {
+/// The levels of a call, none if nothing limits the entity, and the ancestors that were passed over.
+async fn look_up(ask: &Ask, store: &dyn Store) -> Result<(SmallVec<[Level; 2]>, Vec<EntityId>), Error> {
     let config = store.config(&ask.entity_id, &ask.resource).await?;
     let own = match &ask.limits {
         Limits::Given(limits) => Some(limits),
         Limits::Stored => config.limits(),
         Limits::StoredElse(limits) => config.limits().or(Some(limits)),
     };
-    let Some(own) = own.cloned() else { return Ok((None, Vec::new())) };
+    let Some(own) = own.cloned() else { return Ok((SmallVec::new(), Vec::new())) };
     let own = Level { entity_id: ask.entity_id.clone(), resource: ask.resource.clone(), limits: own };
-    let (mut ancestors, mut passed_over) = (Vec::new(), Vec::new());
+    let (mut levels, mut passed_over) = (smallvec![own], Vec::new());
     let mut seen = HashSet::from([ask.entity_id.clone()]);
     let mut next = config.parent_id.filter(|_| ask.cascade);
     while let Some(entity_id) = next {
@@ -251,10 +251,10 @@ async fn look_up(ask: &Ask, store: &dyn Store) -> Result<(Option<Levels>, Vec<En
         };
         // An ancestor that nothing limits is passed over; those above it may still be limited.
         match stored.or(ask.limits.given()).cloned() {
-            Some(limits) => ancestors.push(Level { entity_id, resource: ask.resource.clone(), limits }),
+            Some(limits) => levels.push(Level { entity_id, resource: ask.resource.clone(), limits }),
             None => passed_over.push(entity_id),
         }
         next = config.parent_id;
     }
-    Ok((Some(Levels::shared(own, ancestors)), passed_over))
+    Ok((levels, passed_over))
 }

@@ -1,12 +1,14 @@
 //! What is asked of buckets that are resolved, and then taken from them.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zae_limiter_core::{Amounts, Change, Decision, Levels, LimitStatus, Reading, Store, Wait};
+use zae_limiter_core::{Amounts, Change, Decision, Level, LimitStatus, Reading, Store, Wait};
 
 use crate::amounts::lay_out;
 use crate::bucket_handle::Prepared;
+use crate::resolve::Plan;
 use crate::spare::Link;
 use crate::{AcquireError, Error, FailureMode, Lease, Limiter, RateLimitExceeded, RequestError};
 
@@ -25,9 +27,11 @@ pub(crate) struct Options {
 /// Buckets, and the limiter that they belong to.
 #[derive(Clone, Debug)]
 pub(crate) enum Buckets {
-    /// Resolved for one call.
-    Call(Limiter, Levels),
-    /// Resolved before, by a handle: one count of references for everything.
+    /// One, for which nothing had to be looked up.
+    One(Limiter, Level),
+    /// As they were looked up.
+    Planned(Limiter, Arc<Plan>),
+    /// Those of a handle: one count of references for everything.
     Prepared(Arc<Prepared>),
 }
 
@@ -35,24 +39,30 @@ impl Buckets {
     #[inline]
     pub(crate) fn limiter(&self) -> &Limiter {
         match self {
-            Self::Call(limiter, _) => limiter,
-            Self::Prepared(prepared) => &prepared.limiter,
+            Self::One(limiter, _) | Self::Planned(limiter, _) => limiter,
+            Self::Prepared(prepared) => prepared.buckets.limiter(),
         }
     }
 
+    /// The entity's own level, then those of its ancestors; never empty.
     #[inline]
-    pub(crate) fn levels(&self) -> &Levels {
+    pub(crate) fn levels(&self) -> &[Level] {
         match self {
-            Self::Call(_, levels) => levels,
-            Self::Prepared(prepared) => &prepared.levels,
+            Self::One(_, level) => slice::from_ref(level),
+            Self::Planned(_, plan) => &plan.levels,
+            Self::Prepared(prepared) => prepared.buckets.levels(),
         }
+    }
+
+    pub(crate) fn own(&self) -> &Level {
+        &self.levels()[0]
     }
 
     /// What to do while the store is unavailable, unless a call says otherwise.
     pub(crate) fn failure_mode(&self) -> FailureMode {
         match self {
-            Self::Call(limiter, _) => limiter.failure_mode(),
-            Self::Prepared(prepared) => prepared.limiter.mode_of(prepared.options),
+            Self::One(limiter, _) | Self::Planned(limiter, _) => limiter.failure_mode(),
+            Self::Prepared(prepared) => self.limiter().mode_of(prepared.options),
         }
     }
 }
@@ -91,7 +101,7 @@ impl Take {
         }
     }
 
-    pub(crate) fn levels(&self) -> &Levels {
+    pub(crate) fn levels(&self) -> &[Level] {
         self.buckets().levels()
     }
 
