@@ -43,9 +43,7 @@ pub enum NameError {
         character: char,
     },
     /// A limit name that does not match `[A-Za-z][A-Za-z0-9_.-]{0,63}`.
-    #[error(
-        "limit name {0:?} must be a letter followed by at most 63 letters, digits, '_', '.' or '-'"
-    )]
+    #[error("limit name {0:?} must be a letter followed by at most 63 letters, digits, '_', '.' or '-'")]
     Limit(String),
     /// A resource name that is reserved.
     #[error("resource {0:?} is reserved for default limits")]
@@ -57,7 +55,7 @@ fn check_free_text(what: &'static str, name: &str) -> Result<(), NameError> {
         return Err(NameError::Empty { what });
     }
     // The common case, short printable ASCII, is decided in one pass over the bytes without a branch for each.
-    let plain = name.bytes().fold(true, |plain, b| plain & (b.wrapping_sub(b' ') < 0x5f) & (b != b'#'));
+    let plain = name.bytes().fold(true, |plain, b| plain & matches!(b, b' '..=b'"' | b'$'..=b'~'));
     if plain && name.len() <= MAX_NAME_CHARS {
         return Ok(());
     }

@@ -6,9 +6,7 @@ mod text;
 use smallvec::SmallVec;
 use zae_limiter_core::limit::LimitError;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
-use zae_limiter_core::{
-    EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Refusal, Resource, Timestamp,
-};
+use zae_limiter_core::{EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Refusal, Resource, Timestamp};
 
 /// The state of one limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +43,11 @@ impl Record {
     }
 
     /// The states of `wanted`, each on the scale of its own rate; a limit without a record is full.
-    pub(crate) fn states_of<'a>(&'a self, wanted: &'a LimitSet, now: Timestamp) -> impl Iterator<Item = FullAt> + 'a {
+    pub(crate) fn states_of<'a>(
+        &'a self,
+        wanted: &'a LimitSet,
+        now: Timestamp,
+    ) -> impl Iterator<Item = FullAt> + 'a {
         wanted.iter().enumerate().map(move |(i, limit)| match self.index_of(i, limit) {
             Some(i) => self.limits[i].rate().rescaled(self.cells[i].full_at, limit.rate(), now),
             None => FullAt::ALWAYS,
@@ -70,22 +72,20 @@ impl Record {
             self.limits = wanted.clone();
             return Ok(());
         }
-        let held = |(i, limit): (usize, &Limit)| self.index_of(i, limit).is_some_and(|i| self.limits[i] == *limit);
+        let held =
+            |(i, limit): (usize, &Limit)| self.index_of(i, limit).is_some_and(|i| self.limits[i] == *limit);
         if wanted.iter().enumerate().all(held) {
             return Ok(());
         }
         let mut limits = self.limits.to_vec();
         let mut cells = self.cells.clone();
         for limit in wanted.iter() {
-            match self.limits.position(limit.name().as_str()) {
-                Some(i) => {
-                    cells[i].full_at = limits[i].rate().rescaled(cells[i].full_at, limit.rate(), now);
-                    limits[i] = limit.clone();
-                }
-                None => {
-                    limits.push(limit.clone());
-                    cells.push(Cell::default());
-                }
+            if let Some(i) = self.limits.position(limit.name().as_str()) {
+                cells[i].full_at = limits[i].rate().rescaled(cells[i].full_at, limit.rate(), now);
+                limits[i] = limit.clone();
+            } else {
+                limits.push(limit.clone());
+                cells.push(Cell::default());
             }
         }
         self.limits = LimitSet::new(limits)?;
