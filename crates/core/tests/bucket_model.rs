@@ -162,7 +162,7 @@ fn admitted(limit: &Limit, poll_every_ms: u64, for_ms: u64) -> (u64, Option<u64>
         Timestamp::from_millis(start),
     );
     let (mut count, mut first) = (0, None);
-    for elapsed in (poll_every_ms..=for_ms).step_by(usize::try_from(poll_every_ms).unwrap()) {
+    for elapsed in (1..=for_ms / poll_every_ms).map(|poll| poll * poll_every_ms) {
         if let Ok(after) =
             rate.take(state, Millitokens::from_tokens(1), Timestamp::from_millis(start + elapsed))
         {
