@@ -1,7 +1,7 @@
 //! The stores that need no server: [`MemoryStore`] for one process, [`SqliteStore`] for all processes of a
 //! machine.
 //!
-//! Both keep the same [`record`] of a bucket and decide with it; they differ in where it lies and in what makes
+//! Both keep the same record of a bucket and decide with it; they differ in where it lies and in what makes
 //! a change of several records one change. Every [`Answer`](zae_limiter_core::Answer) of theirs is ready.
 
 #[cfg(feature = "memory")]
