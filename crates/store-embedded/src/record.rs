@@ -54,6 +54,18 @@ impl Record {
         })
     }
 
+    /// Appends to `states` those of `wanted`.
+    #[cfg(feature = "memory")]
+    pub(crate) fn read(&self, wanted: &LimitSet, now: Timestamp, states: &mut SmallVec<[FullAt; 4]>) {
+        if self.limits.is_same(wanted) {
+            for state in self.states() {
+                states.push(state);
+            }
+        } else {
+            states.extend(self.states_of(wanted, now));
+        }
+    }
+
     /// When the bucket will be full, in whole ms: from then on its record says nothing that absence does not.
     pub(crate) fn full_at_ms(&self) -> u64 {
         let full_at = |(limit, cell): (&Limit, &Cell)| limit.rate().full_at_ms(cell.full_at);
@@ -61,11 +73,12 @@ impl Record {
     }
 
     /// Makes the record hold `wanted` as they are given, carrying balances over to changed limits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn adopt(&mut self, wanted: &LimitSet, now: Timestamp) -> Result<(), LimitError> {
         if self.limits.is_same(wanted) { Ok(()) } else { self.adopt_others(wanted, now) }
     }
 
+    #[inline(never)]
     fn adopt_others(&mut self, wanted: &LimitSet, now: Timestamp) -> Result<(), LimitError> {
         if self.limits == *wanted {
             // Equal sets share one allocation from here on.
@@ -95,7 +108,7 @@ impl Record {
 
     /// Appends to `after` the state that each limit of `level` would have once `amounts` are taken. False, with
     /// `after` incomplete, if one of them refuses. Changes nothing, not even limits that differ from the level's.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn admits(
         &self,
         level: &Level,
@@ -106,12 +119,23 @@ impl Record {
         if self.limits.is_same(&level.limits) {
             admits(self.states(), level, amounts, now, after)
         } else {
-            admits(self.states_of(&level.limits, now), level, amounts, now, after)
+            self.admits_others(level, amounts, now, after)
         }
     }
 
+    #[inline(never)]
+    fn admits_others(
+        &self,
+        level: &Level,
+        amounts: &[Millitokens],
+        now: Timestamp,
+        after: &mut SmallVec<[FullAt; 4]>,
+    ) -> bool {
+        admits(self.states_of(&level.limits, now), level, amounts, now, after)
+    }
+
     /// Writes the states that [`Record::admits`] found, and counts them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, level: &Level, amounts: &[Millitokens], acquires: i64, after: &[FullAt]) {
         let same = self.limits.is_same(&level.limits);
         for (place, (amount, state)) in amounts.iter().zip(after).enumerate() {
@@ -200,7 +224,7 @@ pub(crate) fn full_admits(
     admits(std::iter::repeat(FullAt::ALWAYS), level, amounts, now, after)
 }
 
-#[inline]
+#[inline(always)]
 fn admits(
     states: impl Iterator<Item = FullAt>,
     level: &Level,

@@ -1,6 +1,6 @@
 //! Whose bucket on which resource, in one string.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use compact_str::CompactString;
 use zae_limiter_core::{EntityId, Resource};
@@ -47,7 +47,8 @@ impl Key {
     }
 
     pub(super) fn hash(&self, hasher: &impl BuildHasher) -> u64 {
-        hasher.hash_one(self.parts())
+        let (entity, resource) = self.parts();
+        hash_parts(hasher, entity, resource)
     }
 
     fn parts(&self) -> (&str, &str) {
@@ -57,7 +58,15 @@ impl Key {
 
 #[inline]
 pub(super) fn hash(hasher: &impl BuildHasher, entity: &EntityId, resource: &Resource) -> u64 {
-    hasher.hash_one((entity.as_str(), resource.as_str()))
+    hash_parts(hasher, entity.as_str(), resource.as_str())
+}
+
+#[inline]
+fn hash_parts(hasher: &impl BuildHasher, entity: &str, resource: &str) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write(entity.as_bytes());
+    state.write(resource.as_bytes());
+    state.finish()
 }
 
 #[cfg(test)]

@@ -2,12 +2,10 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use hashbrown::hash_table::AbsentEntry;
 use smallvec::SmallVec;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
 use zae_limiter_core::{
-    Decision, EntityId, FullAt, Level, LimitError, Millitokens, Reading, Resource, StoreError,
-    StoreErrorKind, Timestamp,
+    EntityId, FullAt, Level, LimitError, Millitokens, Resource, StoreError, StoreErrorKind, Timestamp,
 };
 
 use super::history::History;
@@ -42,7 +40,7 @@ pub(super) struct Bucket {
 impl Bucket {
     /// Starts counting for the hour of `now`; the usage of an hour that is over goes to the history.
     #[inline]
-    pub(super) fn turn_hour(&mut self, now: Timestamp, history: &mut History) {
+    fn turn_hour(&mut self, now: Timestamp, history: &mut History) {
         if !self.record.is_in_hour_of(now) {
             if let Some(usage) = self.usage() {
                 history.add(usage);
@@ -57,8 +55,8 @@ impl Bucket {
     }
 
     /// Makes the record hold the limits of `level`.
-    #[inline]
-    fn hold(&mut self, level: &Level, now: Timestamp) -> Result<(), StoreError> {
+    #[inline(always)]
+    pub(super) fn hold(&mut self, level: &Level, now: Timestamp) -> Result<(), StoreError> {
         match self.record.adopt(&level.limits, now) {
             Ok(()) => Ok(()),
             Err(error) => Err(unfit(level, error)),
@@ -72,90 +70,31 @@ impl Bucket {
 }
 
 impl Table {
-    pub(super) fn find(&self, hash: u64, entity: &EntityId, resource: &Resource) -> Option<&Bucket> {
-        self.buckets.find(hash, |bucket| bucket.key.is(entity, resource))
+    /// Where the bucket of `level` is, until the table is changed.
+    pub(super) fn index_of(&self, hash: u64, level: &Level) -> Option<usize> {
+        self.buckets.find_bucket_index(hash, |bucket| bucket.is_of(level))
     }
 
-    /// Whether the bucket of `level` admits `amounts`; see [`Record::admits`]. Makes no bucket.
-    pub(super) fn admits(
-        &self,
-        hash: u64,
-        level: &Level,
-        amounts: &[Millitokens],
-        now: Timestamp,
-        after: &mut States,
-    ) -> bool {
-        match self.find(hash, &level.entity_id, &level.resource) {
-            Some(bucket) => bucket.record.admits(level, amounts, now, after),
-            None => full_admits(level, amounts, now, after),
-        }
+    /// The bucket at an index.
+    pub(super) fn at(&self, index: usize) -> Option<&Bucket> {
+        self.buckets.get_bucket(index)
     }
 
-    /// Takes `amounts` from the bucket of `level`. A denial makes no bucket and changes none.
-    #[inline]
-    pub(super) fn take(
-        &mut self,
-        hash: u64,
-        (level, amounts, acquires): (&Level, &[Millitokens], i64),
-        now: Timestamp,
-        hasher: &RandomState,
-        history: &mut History,
-    ) -> Result<Decision, StoreError> {
-        let mut after = States::new();
-        let bucket = match self.buckets.find_entry(hash, |bucket| bucket.is_of(level)) {
-            Ok(present) => {
-                let bucket = present.into_mut();
-                if !bucket.record.admits(level, amounts, now, &mut after) {
-                    let full_at = bucket.record.states_of(&level.limits, now).collect();
-                    return Ok(Decision::Denied(Reading { at: now, full_at }));
-                }
-                bucket
-            }
-            Err(absent) => {
-                if !full_admits(level, amounts, now, &mut after) {
-                    let full_at = level.limits.iter().map(|_| FullAt::ALWAYS).collect();
-                    return Ok(Decision::Denied(Reading { at: now, full_at }));
-                }
-                make(absent, &mut self.changes_until_tidy, level, now, hasher)
-            }
-        };
-        bucket.hold(level, now)?;
-        bucket.turn_hour(now, history);
-        bucket.record.settle(level, amounts, acquires, &after);
-        Ok(Decision::Admitted(Reading { at: now, full_at: after }))
-    }
-
-    /// The bucket of `level`, made if there is none, holding the level's limits.
-    pub(super) fn bucket(
+    /// Makes the bucket of `level`, which there is not. It brings the next tidying nearer than a change does: see
+    /// [`Shard::count_change`].
+    #[inline(never)]
+    pub(super) fn make(
         &mut self,
         hash: u64,
         level: &Level,
         now: Timestamp,
         hasher: &RandomState,
-    ) -> Result<&mut Bucket, StoreError> {
-        let bucket = match self.buckets.find_entry(hash, |bucket| bucket.is_of(level)) {
-            Ok(present) => present.into_mut(),
-            Err(absent) => make(absent, &mut self.changes_until_tidy, level, now, hasher),
-        };
-        bucket.hold(level, now)?;
-        Ok(bucket)
+    ) -> &mut Bucket {
+        self.changes_until_tidy = self.changes_until_tidy.saturating_sub(3);
+        let key = Key::new(&level.entity_id, &level.resource);
+        let bucket = Bucket { key, record: Record::new(&level.limits, now) };
+        self.buckets.insert_unique(hash, bucket, |bucket| bucket.key.hash(hasher)).into_mut()
     }
-}
-
-/// Makes the bucket of `level`. It brings the next tidying nearer than a change does: see [`Shard::count_change`].
-fn make<'t>(
-    absent: AbsentEntry<'t, Bucket>,
-    changes_until_tidy: &mut usize,
-    level: &Level,
-    now: Timestamp,
-    hasher: &RandomState,
-) -> &'t mut Bucket {
-    *changes_until_tidy = changes_until_tidy.saturating_sub(3);
-    let (key, hash) =
-        (Key::new(&level.entity_id, &level.resource), |bucket: &Bucket| bucket.key.hash(hasher));
-    let bucket = Bucket { key, record: Record::new(&level.limits, now) };
-    let place = bucket.key.hash(hasher);
-    absent.into_table().insert_unique(place, bucket, hash).into_mut()
 }
 
 #[cold]
@@ -165,8 +104,47 @@ fn unfit(level: &Level, error: LimitError) -> StoreError {
 }
 
 impl Shard {
-    /// Counts a change, and now and then drops what says nothing any more: records of full buckets, and usage past
-    /// its retention.
+    /// Takes `amounts` from the bucket of `level`, if they are there: then `states`, which is empty, gets the states
+    /// after it, else those found. A denial makes no bucket and changes none.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        hash: u64,
+        (level, amounts, acquires): (&Level, &[Millitokens], i64),
+        now: Timestamp,
+        hasher: &RandomState,
+        states: &mut States,
+    ) -> Result<bool, StoreError> {
+        let bucket = if let Some(bucket) = self.table.buckets.find_mut(hash, |bucket| bucket.is_of(level)) {
+            if !bucket.record.admits(level, amounts, now, states) {
+                states.clear();
+                bucket.record.read(&level.limits, now, states);
+                return Ok(false);
+            }
+            bucket
+        } else {
+            if !full_admits(level, amounts, now, states) {
+                states.clear();
+                states.extend(level.limits.iter().map(|_| FullAt::ALWAYS));
+                return Ok(false);
+            }
+            self.table.make(hash, level, now, hasher)
+        };
+        bucket.hold(level, now)?;
+        bucket.turn_hour(now, &mut self.history);
+        bucket.record.settle(level, amounts, acquires, states);
+        Ok(true)
+    }
+
+    /// The bucket at an index, for a change at `now`.
+    pub(super) fn bucket_mut(&mut self, index: usize, now: Timestamp) -> Option<&mut Bucket> {
+        let bucket = self.table.buckets.get_bucket_mut(index)?;
+        bucket.turn_hour(now, &mut self.history);
+        Some(bucket)
+    }
+
+    /// Counts a change, and now and then drops what says nothing any more: records of buckets that are full and
+    /// were not changed in this hour, and usage past its retention.
     ///
     /// A bucket that is visited here was paid for by a quarter of a change or by a new bucket, so the cost per change
     /// is bounded, and so is the number of records: those in use, and as many again.
@@ -182,7 +160,8 @@ impl Shard {
     fn tidy(&mut self, now: Timestamp, retention_hours: u32, hasher: &RandomState) {
         let Self { table: Table { buckets, changes_until_tidy }, history } = self;
         buckets.retain(|bucket| {
-            let in_use = bucket.record.full_at_ms() > now.as_millis();
+            // What was used in this hour is counted in the record, which is smaller than an entry of the history.
+            let in_use = bucket.record.is_in_hour_of(now) || bucket.record.full_at_ms() > now.as_millis();
             if !in_use && let Some(usage) = bucket.usage() {
                 history.add(usage);
             }
