@@ -14,7 +14,7 @@ use super::usage::{self, Retention};
 use crate::record::Record;
 
 /// Takes from every level, or from none. What it decides on cannot change before it is written: no other process
-/// writes meanwhile. The clock is read under that lock, so that time never runs backwards from one take to the next.
+/// writes meanwhile. The clock is read under that lock: a take that had to wait does not act on the time before it.
 pub(super) fn take(
     transaction: Transaction<'_>,
     change: Change<'_>,
