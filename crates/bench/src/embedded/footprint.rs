@@ -28,8 +28,11 @@ pub(super) fn run(timer: &mut Timer, report: &mut Report) -> Result<(), Box<dyn 
     drop(two_limits);
 
     let (few, plenty) = (Limiter::open("memory:").wait()?, Limiter::open("memory:").wait()?);
-    few_ids.iter().for_each(|id| _ = acquire(&few, id, &one, false));
-    many_ids.iter().for_each(|id| _ = acquire(&plenty, id, &one, false));
+    for (limiter, ids) in [(&few, &few_ids), (&plenty, &many_ids)] {
+        for id in ids {
+            acquire(limiter, id, &one, false);
+        }
+    }
     let mut few_calls = round(&few_ids, |id| _ = black_box(acquire(&few, id, &one, false)));
     let mut many_calls = round(&many_ids, |id| _ = black_box(acquire(&plenty, id, &one, false)));
     let rounds = timer.compare(vec![

@@ -9,7 +9,7 @@ mod timed;
 
 use std::error::Error;
 
-use zae_limiter::{AcquireError, Block, LimitSet, Limiter};
+use zae_limiter::{Block, LimitSet, Limiter};
 
 pub(crate) use self::sqlite::{Side, worker};
 use crate::report::Report;
@@ -43,9 +43,5 @@ fn acquire(limiter: &Limiter, id: &str, limits: &LimitSet, cascade: bool) -> boo
     if limits.len() > 1 {
         acquire = acquire.consume("tpm", 100);
     }
-    match acquire.wait() {
-        Ok(lease) => lease.commit().wait().is_ok(),
-        Err(AcquireError::Exceeded(_)) => false,
-        Err(_) => false,
-    }
+    acquire.wait().is_ok_and(|lease| lease.commit().wait().is_ok())
 }
