@@ -22,5 +22,7 @@ fn deny() -> Result<(), String> {
         say("cargo deny is not installed (cargo install cargo-deny): dependencies are not checked");
         return Ok(());
     }
+    // Dependencies of other platforms are looked at too, and have to be here for that.
+    cargo(&["fetch", "--quiet"])?;
     cargo(&["deny", "--offline", "--all-features", "check", "bans", "licenses", "sources"])
 }
