@@ -99,6 +99,18 @@ impl<T: Table> Combiner<T> {
         &self.0.table
     }
 
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn stamps(&self) -> &Stamps {
+        &self.0.stamps
+    }
+
+    pub(crate) fn options(&self) -> &CombineOptions {
+        &self.0.options
+    }
+
     /// Puts a request in the queue of its bucket. Dropping the share returns what it took.
     pub fn submit(&self, level: &Level, amounts: Amounts, acquires: i64, kind: Kind) -> Share<T> {
         let (reply, receiver) = tokio::sync::oneshot::channel();
