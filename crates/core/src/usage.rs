@@ -5,8 +5,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::ToSpan;
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
 use crate::{EntityId, LimitName, Millitokens, Resource, Timestamp};
@@ -44,10 +42,10 @@ impl Window {
     pub fn start(self, instant: Timestamp) -> Timestamp {
         let start = match self {
             Self::Hourly => return Timestamp::from_millis(instant.as_millis() / HOUR_MS * HOUR_MS),
-            Self::Daily => utc(instant).date().to_datetime(jiff::civil::Time::midnight()),
-            Self::Monthly => utc(instant).date().first_of_month().to_datetime(jiff::civil::Time::midnight()),
+            Self::Daily => instant.utc().date().to_datetime(jiff::civil::Time::midnight()),
+            Self::Monthly => instant.utc().date().first_of_month().to_datetime(jiff::civil::Time::midnight()),
         };
-        from_utc(start)
+        Timestamp::from_utc(start)
     }
 
     /// The end (exclusive) of the window that starts at `start`.
@@ -57,20 +55,8 @@ impl Window {
             Self::Daily => 1.day(),
             Self::Monthly => 1.month(),
         };
-        from_utc(utc(start).saturating_add(span))
+        Timestamp::from_utc(start.utc().saturating_add(span))
     }
-}
-
-fn utc(instant: Timestamp) -> DateTime {
-    // `Timestamp` is bounded by the year 9999, as jiff's is: the conversion cannot fail.
-    let millis = i64::try_from(instant.as_millis()).unwrap_or(0);
-    Offset::UTC.to_datetime(jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
-}
-
-fn from_utc(datetime: DateTime) -> Timestamp {
-    // Near the end of the year 9999 the end of a window is clamped.
-    let millis = Offset::UTC.to_timestamp(datetime).map_or(i64::MAX, |instant| instant.as_millisecond());
-    Timestamp::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
 impl fmt::Display for Window {
@@ -218,6 +204,7 @@ mod tests {
         for window in Window::ALL {
             assert_eq!(window.end(window.start(leap)), at("2024-03-01T00:00:00Z"));
         }
+        assert_eq!(Window::Daily.start(Timestamp::MAX).to_string(), "9999-12-31T00:00:00Z");
         assert_eq!(Window::Monthly.end(at("2023-12-01T00:00:00Z")), at("2024-01-01T00:00:00Z"));
     }
 
