@@ -195,8 +195,13 @@ pub fn plan(
             Some(held) if held.limit != *limit => {
                 let from = held.full_at;
                 let carried = held.limit.rate().rescaled(from, limit.rate(), now);
-                let after = limit.rate().apply(carried, *amount, now);
-                Step::Swap { from_limit: held.limit.clone(), from, after }
+                if asked.kind == Kind::Take && limit.rate().take(carried, *amount, now).is_err() {
+                    // A swap has no bound of its own. This fails on the other limit, and the answer tells the state.
+                    step(Kind::Take, limit, *amount, now, true, Found::Present)
+                } else {
+                    let after = limit.rate().apply(carried, *amount, now);
+                    Step::Swap { from_limit: held.limit.clone(), from, after }
+                }
             }
             Some(held) => {
                 let busy = held.full_at.scaled() >= limit.rate().scaled_now(now) || likely_busy(limit.name());
@@ -303,4 +308,36 @@ fn stale_writers(item: &BucketItem, own: Writer, now: Timestamp) -> Vec<(Writer,
         **writer != own && (*number / 1000).saturating_add(WRITER_FORGOTTEN_AFTER_MS) < now.as_millis()
     };
     item.writers.iter().filter(stale).map(|(writer, number)| (*writer, *number)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use zae_limiter_core::{EntityId, LimitSet, Resource};
+
+    use super::*;
+    use crate::execute::execute;
+    use crate::item::LimitItem;
+
+    /// Regression: a swap is conditioned on the state alone, so it admitted what the changed limit does not hold.
+    #[test]
+    fn a_take_by_a_changed_limit_never_admits_more_than_it_holds() {
+        let now = Timestamp::from_millis(1_000_000);
+        let (old, new) = (Limit::per_day("n", 10).unwrap(), Limit::per_hour("n", 10).unwrap());
+        let full_at = old.rate().charge(FullAt::ALWAYS, Millitokens::from_tokens(8), now);
+        let held = LimitItem { limit: old, full_at, consumed: Millitokens::from_tokens(8) };
+        let item = BucketItem { limits: [(held.limit.name().clone(), held)].into(), ttl: u64::MAX, ..Default::default() };
+        let known = Known { item: Some(item.clone()), at: now };
+        let level = Level {
+            entity_id: EntityId::new("a").unwrap(),
+            resource: Resource::new("r").unwrap(),
+            limits: LimitSet::new([new]).unwrap(),
+        };
+        for (tokens, admitted) in [(2, true), (3, false)] {
+            let amounts = [Millitokens::from_tokens(tokens)];
+            let asked = Asked { level: &level, amounts: &amounts, acquires: 1, kind: Kind::Take };
+            let stamp = Stamp { writer: Writer::from_number(1), number: 1 };
+            let write = plan(asked, Some(&known), |_| false, now, stamp);
+            assert_eq!(execute(Some(&item), &write).is_ok(), admitted, "{tokens} of 2");
+        }
+    }
 }
