@@ -164,8 +164,10 @@ impl State {
 
     fn next(&mut self, now: Timestamp, denial_ttl: Duration) -> Next {
         loop {
-            // Whoever gave up while waiting is passed over.
-            self.queue.retain(|waiting| waiting.reply.as_ref().is_none_or(|reply| !reply.is_closed()));
+            // Whoever gave up on a take while waiting is passed over. An apply is carried out all the same.
+            self.queue.retain(|waiting| {
+                waiting.kind == Kind::Apply || waiting.reply.as_ref().is_none_or(|reply| !reply.is_closed())
+            });
             let Some(head) = self.queue.front() else {
                 self.working = false;
                 return Next::Rest;
