@@ -14,7 +14,7 @@
 //! consumption ever, in millitokens) and `{limit}.lm` (capacity/burst/refill amount/refill period in s); `ac` (acquires
 //! ever), `ttl`, and `w.{writer}` (the last write of each process).
 //!
-//! Attributes of an entity: `id`, `name`, `parent_id`, `metadata` (a map of texts), `created_at` (ms).
+//! Attributes of an entity: `id`, `name`, `parent_id`, `metadata` (a map of texts, as JSON), `created_at` (ms).
 //!
 //! Attributes of stored limits: `limits`, a list of limits in their text form, `rpm=100/min`.
 //!

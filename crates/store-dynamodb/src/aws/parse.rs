@@ -52,8 +52,8 @@ fn read_bucket(attributes: &Attributes) -> Result<BucketItem, Malformed> {
         match name.as_str() {
             schema::ACQUIRES => item.acquires = clamped(integer(name, value)?),
             schema::TTL => {
-                let ttl = u64::try_from(integer(name, value)?);
-                item.ttl = ttl.map_err(|_| Malformed::new(name, "is not an instant"))?;
+                // Debt that was added up may need longer than can be counted, but never less than nothing.
+                item.ttl = u64::try_from(integer(name, value)?.clamp(0, u64::MAX.into())).unwrap_or(0);
             }
             _ => match name.rsplit_once('.') {
                 Some((limit, "v")) => parts.entry(limit).or_default().full_at = Some(integer(name, value)?),

@@ -1,6 +1,6 @@
 //! Records of entities.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use zae_limiter_core::{Entity, EntityId, StoreError, StoreErrorKind, Timestamp};
@@ -70,11 +70,12 @@ fn sorted(items: Vec<Attributes>) -> Result<Vec<Entity>, StoreError> {
 /// What a record says about an entity, without its keys.
 fn attributes(entity: &Entity) -> Attributes {
     let text = |text: &str| AttributeValue::S(text.to_owned());
-    let metadata: HashMap<_, _> = entity.metadata.iter().map(|(key, value)| (key.clone(), text(value))).collect();
+    // As a text: the keys of a map in DynamoDB must not be empty. A map of texts can always be written.
+    let metadata = serde_json::to_string(&entity.metadata).unwrap_or_default();
     let mut item = Attributes::from([
         (ID.to_owned(), text(entity.id.as_str())),
         (NAME.to_owned(), text(&entity.name)),
-        (METADATA.to_owned(), AttributeValue::M(metadata)),
+        (METADATA.to_owned(), AttributeValue::S(metadata)),
         (CREATED_AT.to_owned(), AttributeValue::N(entity.created_at.as_millis().to_string())),
     ]);
     if let Some(parent) = &entity.parent_id {
@@ -101,13 +102,11 @@ fn read_parts(item: &Attributes) -> Result<Entity, Malformed> {
     let id = id.ok_or_else(|| Malformed::new(ID, "is not an entity id"))?;
     let created = item.get(CREATED_AT).map_or(Ok(0), |value| integer(CREATED_AT, value))?;
     let created = u64::try_from(created).map_err(|_| Malformed::new(CREATED_AT, "is not an instant"))?;
-    let mut metadata = BTreeMap::new();
-    if let Some(value) = item.get(METADATA) {
-        let malformed = || Malformed::new(METADATA, "is not a map of texts");
-        for (key, value) in value.as_m().map_err(|_| malformed())? {
-            metadata.insert(key.clone(), value.as_s().map_err(|_| malformed())?.clone());
-        }
-    }
+    let metadata: Option<BTreeMap<String, String>> = match text(item, METADATA)? {
+        Some(json) => serde_json::from_str(json).ok(),
+        None => Some(BTreeMap::new()),
+    };
+    let metadata = metadata.ok_or_else(|| Malformed::new(METADATA, "is not a map of texts"))?;
     let mut entity = Entity::new(id, Timestamp::from_millis(created)).with_metadata(metadata);
     if let Some(name) = text(item, NAME)? {
         entity = entity.with_name(name);
