@@ -13,6 +13,6 @@ pub(crate) use self::batch::{Key, key_of};
 pub(crate) use self::client::{Clients, Place};
 pub(crate) use self::connection::Connection;
 pub(crate) use self::pages::Pages;
-pub(crate) use self::parse::{Attributes, Malformed, bucket, integer, limit_from_text, text};
+pub(crate) use self::parse::{Attributes, Malformed, bucket, integer, text};
 pub(crate) use self::table::AwsTable;
 pub(crate) use self::watch::Watch;

@@ -91,7 +91,7 @@ fn read_bucket(attributes: &Attributes) -> Result<BucketItem, Malformed> {
 }
 
 /// Reads the parameters of a limit as [`crate::expression::limit_text`] writes them.
-pub(crate) fn limit_from_text(name: &str, text: &str) -> Option<Limit> {
+fn limit_from_text(name: &str, text: &str) -> Option<Limit> {
     let mut numbers = text.split('/').map(|number| number.parse::<u64>().ok());
     let mut next = || numbers.next().flatten();
     let (capacity, burst, amount, period) = (next()?, next()?, next()?, next()?);
@@ -141,4 +141,112 @@ fn clamped(sum: i128) -> i64 {
 pub(crate) fn text<'a>(attributes: &'a Attributes, name: &str) -> Result<Option<&'a str>, Malformed> {
     let text = attributes.get(name).map(|value| value.as_s().map(String::as_str));
     text.transpose().map_err(|_| Malformed::new(name, "is not a text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::{btree_map, hash_map, vec};
+    use proptest::prelude::*;
+    use zae_limiter_core::{EntityId, Resource};
+
+    use super::*;
+    use crate::expression::limit_text;
+
+    fn key() -> BucketKey {
+        BucketKey { entity_id: EntityId::new("someone").unwrap(), resource: Resource::new("something").unwrap() }
+    }
+
+    /// The item as the writes of [`crate::expression`] leave it.
+    fn rendered(item: &BucketItem) -> Attributes {
+        let number = |number: i128| AttributeValue::N(number.to_string());
+        let mut attributes = Attributes::new();
+        for held in item.limits.values() {
+            let name = held.limit.name();
+            attributes.insert(format!("{name}.v"), number(held.full_at.scaled()));
+            attributes.insert(format!("{name}.tc"), number(held.consumed.get().into()));
+            attributes.insert(format!("{name}.lm"), AttributeValue::S(limit_text(&held.limit)));
+        }
+        for (writer, last) in &item.writers {
+            attributes.insert(format!("w.{writer}"), number((*last).into()));
+        }
+        attributes.insert(schema::ACQUIRES.to_owned(), number(item.acquires.into()));
+        attributes.insert(schema::TTL.to_owned(), number(item.ttl.into()));
+        attributes.insert(schema::PK.to_owned(), AttributeValue::S("ENTITY#someone".to_owned()));
+        attributes
+    }
+
+    fn limit() -> impl Strategy<Value = LimitItem> {
+        let name = "[A-Za-z][A-Za-z0-9_.-]{0,9}|w|v|tc|lm|ac|ttl|w[.]abcdef";
+        let state = -(10_i128.pow(37))..10_i128.pow(37);
+        (name, 1..1_000_000_u64, 0..1_000_u64, 1..1_000_u64, 1..1_000_u64, state, any::<i64>()).prop_map(
+            |(name, capacity, more, amount, period, state, consumed)| LimitItem {
+                limit: Limit::new(name, capacity, capacity + more, amount, period).unwrap(),
+                full_at: FullAt::from_scaled(state),
+                consumed: Millitokens::new(consumed),
+            },
+        )
+    }
+
+    fn value() -> impl Strategy<Value = AttributeValue> {
+        prop_oneof![
+            "-?[0-9]{0,40}([.][0-9]{0,3})?([eE][+-]?[0-9]{1,11})?".prop_map(AttributeValue::N),
+            "[0-9]{1,20}(/[0-9]{0,20}){0,5}|.{0,20}".prop_map(AttributeValue::S),
+            any::<bool>().prop_map(AttributeValue::Bool),
+            Just(AttributeValue::Null(true)),
+            vec(any::<u8>(), 0..4).prop_map(|bytes| AttributeValue::B(bytes.into())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(
+            limits in vec(limit(), 0..5),
+            acquires in any::<i64>(),
+            ttl in any::<u64>(),
+            writers in btree_map(any::<u64>(), any::<u64>(), 0..4),
+        ) {
+            let limits = limits.into_iter().map(|held| (held.limit.name().clone(), held)).collect();
+            let writers = writers.into_iter().map(|(writer, last)| (Writer::from_number(writer), last)).collect();
+            let item = BucketItem { limits, acquires, ttl, writers };
+            prop_assert_eq!(bucket(&rendered(&item), &key()).unwrap(), item);
+        }
+
+        #[test]
+        fn no_item_makes_it_panic(
+            attributes in hash_map(
+                "(n|w|m[.]n|)[.](v|tc|lm|abcdef|x)|ac|ttl|PK|.{0,5}", value(), 0..8,
+            ),
+        ) {
+            if let Err(error) = bucket(&attributes, &key()) {
+                prop_assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+                prop_assert!(error.to_string().contains("someone on something"), "{}", error);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_dynamodb_may_write_them() {
+        for (text, number) in [
+            ("0", 0),
+            ("-7", -7),
+            ("1E+3", 1_000),
+            ("12.50e1", 125),
+            ("1200e-2", 12),
+            ("5.000", 5),
+            ("99999999999999999999999999999999999999", 10_i128.pow(38) - 1),
+        ] {
+            assert_eq!(whole_number(text), Some(number), "{text}");
+        }
+        for text in ["", "-", "1.5", "1e-1", "1e99", "0x1", "1_0", "1.", ".", "1e", "NaN", "1.2.3", "1e99999999999"] {
+            assert!(matches!(whole_number(text), None | Some(1)), "{text}");
+        }
+    }
+
+    #[test]
+    fn half_a_limit_is_told() {
+        let attributes = [("n.v".to_owned(), AttributeValue::N("5".to_owned()))].into();
+        let error = bucket(&attributes, &key()).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+        assert!(error.to_string().contains("\"n\" lacks one of the three parts"), "{error}");
+    }
 }

@@ -40,7 +40,7 @@ struct Collector {
     totals: HashMap<(EntityId, Resource, Window, Timestamp), Counts>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Counts {
     consumed: BTreeMap<String, i64>,
     acquires: i64,
@@ -93,6 +93,9 @@ impl Collector {
                 }
             }
             let before = self.seen.insert((id.clone(), resource.clone()), now.clone()).unwrap_or_default();
+            if before == now {
+                continue;
+            }
             for window in Window::ALL {
                 let key = (id.clone(), resource.clone(), window, window.start(hour));
                 let total = self.totals.entry(key.clone()).or_default();
