@@ -28,17 +28,20 @@ where
 /// How much work a case may do, by what a call costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// A call costs microseconds: the store is embedded.
+    /// A call costs microseconds: the store is in memory.
     Full,
-    /// A call costs a millisecond: the store is behind a network.
+    /// A call costs a fraction of a millisecond: the store is on a local disk.
+    Medium,
+    /// A call costs milliseconds: the store is behind a network.
     Quick,
 }
 
 impl Scale {
-    /// The one of two numbers that fits.
-    pub(crate) const fn pick<T: Copy>(self, full: T, quick: T) -> T {
+    /// The one of three numbers that fits.
+    pub(crate) const fn pick<T: Copy>(self, full: T, medium: T, quick: T) -> T {
         match self {
             Self::Full => full,
+            Self::Medium => medium,
             Self::Quick => quick,
         }
     }

@@ -5,6 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::ToSpan;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
 use crate::{EntityId, LimitName, Millitokens, Resource, Timestamp};
@@ -42,10 +44,10 @@ impl Window {
     pub fn start(self, instant: Timestamp) -> Timestamp {
         let start = match self {
             Self::Hourly => return Timestamp::from_millis(instant.as_millis() / HOUR_MS * HOUR_MS),
-            Self::Daily => instant.utc().date().to_datetime(jiff::civil::Time::midnight()),
-            Self::Monthly => instant.utc().date().first_of_month().to_datetime(jiff::civil::Time::midnight()),
+            Self::Daily => utc(instant).date().to_datetime(jiff::civil::Time::midnight()),
+            Self::Monthly => utc(instant).date().first_of_month().to_datetime(jiff::civil::Time::midnight()),
         };
-        Timestamp::from_utc(start)
+        from_utc(start)
     }
 
     /// The end (exclusive) of the window that starts at `start`.
@@ -55,8 +57,20 @@ impl Window {
             Self::Daily => 1.day(),
             Self::Monthly => 1.month(),
         };
-        Timestamp::from_utc(start.utc().saturating_add(span))
+        from_utc(utc(start).saturating_add(span))
     }
+}
+
+fn utc(instant: Timestamp) -> DateTime {
+    // `Timestamp` is bounded as jiff's is: the conversion cannot fail.
+    let millis = i64::try_from(instant.as_millis()).unwrap_or(0);
+    Offset::UTC.to_datetime(jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
+}
+
+fn from_utc(datetime: DateTime) -> Timestamp {
+    // Near the end of the year 9999 the end of a window is clamped.
+    let millis = Offset::UTC.to_timestamp(datetime).map_or(i64::MAX, jiff::Timestamp::as_millisecond);
+    Timestamp::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
 impl fmt::Display for Window {
@@ -73,7 +87,10 @@ pub struct WindowError(String);
 impl FromStr for Window {
     type Err = WindowError;
     fn from_str(name: &str) -> Result<Self, WindowError> {
-        Self::ALL.into_iter().find(|window| window.as_str() == name).ok_or_else(|| WindowError(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|window| window.as_str() == name)
+            .ok_or_else(|| WindowError(name.to_owned()))
     }
 }
 
@@ -130,7 +147,13 @@ pub struct UsageQuery {
 impl UsageQuery {
     /// All snapshots of `entity_id` in windows of kind `window`.
     pub const fn of(entity_id: EntityId, window: Window) -> Self {
-        Self { entity_id: Some(entity_id), resource: None, window, from: Timestamp::EPOCH, to: Timestamp::MAX }
+        Self {
+            entity_id: Some(entity_id),
+            resource: None,
+            window,
+            from: Timestamp::EPOCH,
+            to: Timestamp::MAX,
+        }
     }
 }
 
@@ -150,8 +173,9 @@ pub struct HourOfUsage {
 }
 
 /// The hour that `instant` lies in, counted from 1970-01-01 00:00 UTC.
+#[expect(clippy::cast_possible_truncation, reason = "`Timestamp::MAX` lies in hour 70,389,501")]
 pub const fn hour_of(instant: Timestamp) -> u32 {
-    // `Timestamp::MAX` lies in hour 70,389,527.
+    // `Timestamp::MAX` lies in hour 70,389,502.
     (instant.as_millis() / HOUR_MS) as u32
 }
 
@@ -204,8 +228,16 @@ mod tests {
         for window in Window::ALL {
             assert_eq!(window.end(window.start(leap)), at("2024-03-01T00:00:00Z"));
         }
-        assert_eq!(Window::Daily.start(Timestamp::MAX).to_string(), "9999-12-31T00:00:00Z");
         assert_eq!(Window::Monthly.end(at("2023-12-01T00:00:00Z")), at("2024-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn the_last_windows_end_with_time_itself() {
+        for window in Window::ALL {
+            let start = window.start(Timestamp::MAX);
+            assert!(start > at("9999-11-30T00:00:00Z"), "{window}: {start}");
+            assert_eq!(window.end(start), Timestamp::MAX);
+        }
     }
 
     #[test]

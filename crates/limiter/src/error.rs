@@ -1,7 +1,9 @@
 //! Errors, by what the caller can do about them.
 
 use zae_limiter_core::amount::MAX_TOKENS;
-use zae_limiter_core::{EntityError, EntityId, LimitError, LimitName, NameError, Resource, StoreError, StoreErrorKind};
+use zae_limiter_core::{
+    EntityError, EntityId, LimitError, LimitName, NameError, Resource, StoreError, StoreErrorKind,
+};
 
 use crate::{RateLimitExceeded, StoreUrlError};
 
@@ -112,6 +114,12 @@ impl AcquireError {
 
 impl From<StoreError> for AcquireError {
     fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<NameError> for AcquireError {
+    fn from(error: NameError) -> Self {
         Self::Failed(error.into())
     }
 }

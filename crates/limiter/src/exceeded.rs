@@ -3,36 +3,48 @@
 use std::fmt;
 use std::time::Duration;
 
-use zae_limiter_core::{Amounts, Level, Levels, LimitStatus, Reading, Wait};
+use zae_limiter_core::{Level, LimitStatus, Reading};
+
+use crate::take::Take;
 
 /// An acquire was denied: at least one limit did not hold enough, and nothing was taken anywhere.
 ///
 /// It keeps the states as the store reported them; what it says about them is worked out when asked.
+///
+/// ```
+/// # use zae_limiter::{AcquireError, Block, Limiter, LimitSet};
+/// # let limiter = Limiter::open("memory:").wait().unwrap();
+/// # let limits: LimitSet = "rpm=10/min, tpm=100/min".parse().unwrap();
+/// let call = limiter.acquire("key-1", "gpt-4", &limits).consume("rpm", 1).consume("tpm", 101);
+/// let Err(AcquireError::Exceeded(denied)) = call.wait() else { panic!() };
+/// let worst = denied.primary_violation().unwrap();
+/// assert_eq!((worst.limit.name().as_str(), worst.available.whole_tokens()), ("tpm", 100));
+/// assert_eq!(denied.retry_after(), None, "101 tokens never fit into a burst of 100");
+/// assert_eq!(denied.passed().count(), 1, "there is still a request left");
+/// ```
 #[derive(Clone, Debug)]
-pub struct RateLimitExceeded {
-    levels: Levels,
-    amounts: Amounts,
+pub struct RateLimitExceeded(Box<Denied>);
+
+/// Boxed, so that a result of an acquire is not larger than a lease.
+#[derive(Clone, Debug)]
+struct Denied {
+    take: Take,
     reading: Reading,
 }
 
 impl RateLimitExceeded {
-    pub(crate) const fn new(levels: Levels, amounts: Amounts, reading: Reading) -> Self {
-        Self { levels, amounts, reading }
-    }
-
-    /// What was asked for, to ask again.
-    pub(crate) fn into_request(self) -> (Levels, Amounts) {
-        (self.levels, self.amounts)
+    pub(crate) fn new(take: Take, reading: Reading) -> Self {
+        Self(Box::new(Denied { take, reading }))
     }
 
     /// The bucket of the entity that asked.
     pub fn own_level(&self) -> &Level {
-        self.levels.own()
+        self.0.take.buckets.levels().own()
     }
 
     /// The status of every limit of every level that was checked.
     pub fn statuses(&self) -> impl Iterator<Item = LimitStatus> + '_ {
-        self.reading.statuses(&self.levels, &self.amounts)
+        self.0.reading.statuses(self.0.take.buckets.levels(), &self.0.take.amounts)
     }
 
     /// Those that are the reason for the denial; never empty.
@@ -53,7 +65,7 @@ impl RateLimitExceeded {
     /// How long until all limits admit the request, if nobody else takes meanwhile; `None` if it asks for more
     /// than a burst and never can be admitted.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.wait().duration()
+        self.0.reading.wait(self.0.take.buckets.levels(), &self.0.take.amounts).duration()
     }
 
     /// The same in whole seconds, rounded up, at least 1: the value of an HTTP `Retry-After` field (RFC 9110,
@@ -61,10 +73,6 @@ impl RateLimitExceeded {
     pub fn retry_after_header(&self) -> Option<u64> {
         let wait = self.retry_after()?;
         Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
-    }
-
-    fn wait(&self) -> Wait {
-        self.statuses().map(|status| status.wait).max().unwrap_or(Wait::None)
     }
 }
 

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod acquire;
+mod acquiring;
+mod amounts;
 mod block;
 mod bucket_handle;
 mod builder;
@@ -9,6 +11,7 @@ mod clock;
 mod entities;
 mod error;
 mod exceeded;
+mod exceeded_object;
 mod failure;
 mod jitter;
 mod lease;
@@ -17,11 +20,14 @@ mod limiter;
 mod observed;
 mod open;
 mod resolve;
+mod settling;
 mod stored;
+mod take;
 #[cfg(feature = "tower")]
 pub mod tower;
 
 pub use acquire::Acquire;
+pub use acquiring::Acquiring;
 pub use block::Block;
 pub use bucket_handle::BucketHandle;
 pub use builder::LimiterBuilder;
@@ -30,7 +36,7 @@ pub use clock::SystemClock;
 pub use entities::CreateEntity;
 pub use error::{AcquireError, Error, RequestError};
 pub use exceeded::RateLimitExceeded;
-pub use failure::FailureMode;
+pub use failure::{FailureMode, FailureModeError};
 pub use jitter::{Jitter, SystemJitter};
 pub use lease::Lease;
 pub use limiter::Limiter;
@@ -38,10 +44,11 @@ pub use limiter::Limiter;
 pub use observed::Observed;
 pub use open::{StoreUrl, StoreUrlError};
 pub use resolve::Limits;
+pub use settling::Settling;
 pub use zae_limiter_core::{
-    self as core, Clock, Entity, EntityError, EntityId, Limit, LimitError, LimitName, LimitScope, LimitSet,
-    LimitStatus, ManualClock, Millitokens, NameError, Resource, Store, StoreError, StoreErrorKind, Timestamp,
-    UsageQuery, UsageSnapshot, Wait, Window,
+    self as core, Answer, Clock, Entity, EntityError, EntityId, Limit, LimitError, LimitName, LimitScope,
+    LimitSet, LimitStatus, ManualClock, Millitokens, NameError, Resource, Store, StoreError, StoreErrorKind,
+    Timestamp, UsageQuery, UsageSnapshot, Wait, Window,
 };
 #[cfg(feature = "memory")]
 pub use zae_limiter_store_embedded::MemoryStore;

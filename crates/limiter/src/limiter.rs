@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zae_limiter_core::{
-    Amounts, Change, Clock, Levels, LimitName, Store, UsageQuery, UsageSnapshot, Wait,
+    Amounts, Clock, EntityId, Level, Levels, LimitName, Millitokens, Resource, Store, UsageQuery, UsageSnapshot, Wait,
 };
 
-use crate::acquire::amounts_for;
-use crate::resolve::{Ask, Resolver};
+use crate::amounts::lay_out;
+use crate::resolve::{Ask, Known, Resolver};
 use crate::{Acquire, Error, FailureMode, Jitter, LimiterBuilder, Limits, StoreUrl};
 
 /// Takes from token buckets in a store. Cheap to clone; clones share everything.
+///
+/// Every method that asks the store is a future. Its errors are those of the call ([`Error::is_invalid`]) and those of
+/// the store ([`StoreErrorKind`](crate::StoreErrorKind) says what to do).
 #[derive(Clone, Debug)]
 pub struct Limiter(pub(crate) Arc<Shared>);
 
@@ -48,6 +51,7 @@ impl Limiter {
     /// let Err(AcquireError::Exceeded(denied)) = second else { panic!() };
     /// assert!(denied.retry_after().is_some());
     /// ```
+    #[inline]
     pub fn acquire<'a>(
         &'a self,
         entity_id: &'a str,
@@ -67,10 +71,20 @@ impl Limiter {
         let levels = self.resolve(entity_id, resource, limits.into(), false).await?;
         let reading = self.0.store.read(&levels).await?;
         let names = levels.own().limits.iter().map(|limit| limit.name().clone());
-        Ok(names.zip(reading.balances(&levels).map(|balance| balance.whole_tokens())).collect())
+        Ok(names.zip(reading.balances(&levels).map(Millitokens::whole_tokens)).collect())
     }
 
     /// How long until a bucket can give `needed` (tokens by limit), if nobody takes meanwhile.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zae_limiter::{Block, Limiter, LimitSet, Wait};
+    /// # let limiter = Limiter::open("memory:").wait().unwrap();
+    /// let limits: LimitSet = "tpm=100/min".parse().unwrap();
+    /// let until = |tokens| limiter.time_until_available("key-1", "gpt-4", &limits, &[("tpm", tokens)]).wait().unwrap();
+    /// assert_eq!(until(100), Wait::None);
+    /// assert_eq!(until(101), Wait::Never);
+    /// ```
     pub async fn time_until_available(
         &self,
         entity_id: &str,
@@ -79,12 +93,23 @@ impl Limiter {
         needed: &[(&str, u64)],
     ) -> Result<Wait, Error> {
         let levels = self.resolve(entity_id, resource, limits.into(), false).await?;
-        let amounts = amounts_for(&levels, needed)?;
+        let mut amounts = Amounts::new();
+        lay_out(&levels, needed, &mut amounts)?;
         let reading = self.0.store.read(&levels).await?;
-        Ok(reading.statuses(&levels, &amounts).map(|status| status.wait).max().unwrap_or(Wait::None))
+        Ok(reading.wait(&levels, &amounts))
     }
 
     /// Usage snapshots, by entity, resource and start of the window.
+    ///
+    /// ```
+    /// # use zae_limiter::{Block, EntityId, Limiter, LimitSet, UsageQuery, Window};
+    /// # let limiter = Limiter::open("memory:").wait().unwrap();
+    /// # let limits: LimitSet = "tpm=100/min".parse().unwrap();
+    /// limiter.acquire("key-1", "gpt-4", &limits).consume("tpm", 7).wait().unwrap().commit().wait().unwrap();
+    /// let query = UsageQuery::of(EntityId::new("key-1").unwrap(), Window::Daily);
+    /// let days = limiter.usage(&query).wait().unwrap();
+    /// assert_eq!((days[0].counters["tpm"].whole_tokens(), days[0].total_events), (7, 1));
+    /// ```
     pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageSnapshot>, Error> {
         Ok(self.0.store.usage(query).await?)
     }
@@ -111,24 +136,22 @@ impl Limiter {
         limits: Limits,
         cascade: bool,
     ) -> Result<Levels, Error> {
-        let ask = Ask::new(entity_id, resource, limits, cascade)?;
-        match self.0.resolver.without_store(ask, &*self.0.clock) {
-            Ok(levels) => Ok(levels),
-            Err(ask) => self.look_up(ask).await,
+        let (entity_id, resource) = (EntityId::new(entity_id)?, Resource::new(resource)?);
+        match limits.without_look_up(cascade) {
+            Ok(limits) => Ok(Levels::one(Level { entity_id, resource, limits })),
+            Err(limits) => match self.known(Ask { entity_id, resource, limits, cascade }) {
+                Known::Levels(levels) => Ok(levels),
+                Known::NoLimits(error) => Err(error.into()),
+                Known::Unknown(ask) => self.look_up(ask).await,
+            },
         }
+    }
+
+    pub(crate) fn known(&self, ask: Ask) -> Known {
+        self.0.resolver.known(ask, &*self.0.clock)
     }
 
     pub(crate) async fn look_up(&self, ask: Ask) -> Result<Levels, Error> {
         self.0.resolver.look_up(ask, &*self.0.store, self.0.clock.now()).await
-    }
-
-    /// Returns `taken` in the background: for a lease, or a call, that was dropped.
-    pub(crate) fn give_back(&self, levels: Levels, taken: &Amounts) {
-        let amounts: Amounts = taken.iter().map(|amount| -*amount).collect();
-        let store = Arc::clone(&self.0.store);
-        self.0.store.spawn(Box::pin(async move {
-            // Nobody waits for the outcome. If the return is lost, the bucket errs towards under-admission.
-            let _ = store.apply(Change { levels: &levels, amounts: &amounts, acquires: -1 }).await;
-        }));
     }
 }

@@ -47,7 +47,7 @@ fn answers_at_once(h: &Harness) -> bool {
 /// Waits until the buckets hold so much. Real time passes: the store's own runtime is at work.
 fn expect_in_the_end(h: &Harness, levels: &[Level], balances: &Amounts, what: &str) {
     let pause = Duration::from_millis(5);
-    for _ in 0..h.scale().pick(200, 4_000) {
+    for _ in 0..h.scale().pick(200, 200, 4_000) {
         if h.balances(levels) == *balances {
             return;
         }

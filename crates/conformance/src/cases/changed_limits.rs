@@ -112,7 +112,7 @@ pub(crate) fn two_callers_with_different_limits_share_one_balance(h: &Harness) {
 
 pub(crate) fn changing_to_and_fro_makes_nothing_and_wears_nothing_away(h: &Harness) {
     let terms = ["n=100/7s", "n=100/11s", "n=90/13s:burst=100"].map(|text| [bucket("a", text)]);
-    let (turns, every_ms) = h.scale().pick((2_000, 1), (100, 20));
+    let (turns, every_ms) = h.scale().pick((2_000, 1), (500, 4), (100, 20));
     h.admit(&terms[0], &milli([33_333]));
     for turn in 0..turns {
         h.admit(&terms[turn % terms.len()], &tokens([0]));

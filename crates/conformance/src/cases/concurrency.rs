@@ -13,7 +13,7 @@ fn random(thread: usize) -> fastrand::Rng {
 }
 
 pub(crate) fn one_bucket_admits_exactly_its_burst(h: &Harness) {
-    let burst = h.scale().pick(3_000, 150);
+    let burst = h.scale().pick(3_000, 600, 150);
     let b = [bucket("a", &format!("n={burst}/day m={}/day", 2 * burst))];
     let taken = together(|thread| {
         let mut random = random(thread);
@@ -41,7 +41,7 @@ pub(crate) fn what_flows_in_meanwhile_is_admitted_once(h: &Harness) {
     // 1 token a millisecond, and never full: what is admitted and what is left are all that flowed in.
     let b = [bucket("a", "n=1000/s:burst=100k")];
     h.admit(&b, &tokens([100_000]));
-    let elapsed = h.scale().pick(3_000, 200);
+    let elapsed = h.scale().pick(3_000, 500, 200);
     let ended = AtomicBool::new(false);
     let admitted = together(|thread| {
         let mut sum = 0;
@@ -64,7 +64,7 @@ pub(crate) fn what_flows_in_meanwhile_is_admitted_once(h: &Harness) {
 
 /// Sets of buckets in any order: no deadlock, no part of a denied take, nothing lost.
 pub(crate) fn overlapping_sets_of_buckets_in_any_order(h: &Harness) {
-    let calls = h.scale().pick(1_500, 40);
+    let calls = h.scale().pick(1_500, 250, 40);
     let all = [
         bucket("org", "n=1M/day"),
         bucket("team", "n=1M/day m=1M/day"),
@@ -120,7 +120,7 @@ pub(crate) fn overlapping_sets_of_buckets_in_any_order(h: &Harness) {
 
 /// Only ever taken together, two buckets stay equal: neither is taken from when the other denies.
 pub(crate) fn a_denied_level_never_shows_on_the_other(h: &Harness) {
-    let burst = h.scale().pick(1_000, 100);
+    let burst = h.scale().pick(1_000, 250, 100);
     let pair = |limited: &str, free: &str| {
         [bucket(limited, &format!("n={burst}/day")), bucket(free, &format!("n={}/day", 9 * burst))]
     };
@@ -139,7 +139,7 @@ pub(crate) fn a_denied_level_never_shows_on_the_other(h: &Harness) {
 }
 
 pub(crate) fn takes_and_their_returns_cancel_out(h: &Harness) {
-    let rounds = h.scale().pick(1_500, 50);
+    let rounds = h.scale().pick(1_500, 200, 50);
     let b = [bucket("a", "n=40/day m=1M/day"), bucket("parent", "n=100/day")];
     together(|thread| {
         let mut random = random(thread);
@@ -162,7 +162,7 @@ pub(crate) fn takes_and_their_returns_cancel_out(h: &Harness) {
 }
 
 pub(crate) fn no_charge_is_lost(h: &Harness) {
-    let charges = h.scale().pick(1_000, 50);
+    let charges = h.scale().pick(1_000, 250, 50);
     let b = [bucket("a", "n=10/day")];
     together(|_| (0..charges).for_each(|_| h.apply(&b, &tokens([3]), 1)));
     let total = 3 * charges * valid(i64::try_from(THREADS));
@@ -172,7 +172,7 @@ pub(crate) fn no_charge_is_lost(h: &Harness) {
 }
 
 pub(crate) fn many_buckets_at_once_do_not_mix(h: &Harness) {
-    let rounds = h.scale().pick(500, 20);
+    let rounds = h.scale().pick(500, 100, 20);
     let own = |entity: usize| bucket(&format!("entity {entity}"), "n=1M/day");
     let parent = bucket("parent", "n=1M/day");
     together(|thread| {
@@ -191,7 +191,7 @@ pub(crate) fn many_buckets_at_once_do_not_mix(h: &Harness) {
 
 /// Callers that go by different limits, and take turns as the threads happen to run.
 pub(crate) fn changing_limits_at_once_hand_out_nothing(h: &Harness) {
-    let burst = h.scale().pick(500, 60);
+    let burst = h.scale().pick(500, 150, 60);
     let terms =
         [format!("n={burst}/day"), format!("n={burst}/h"), format!("n={}/7day:burst={burst}", burst - 1)];
     h.admit(&[bucket("a", &terms[0])], &tokens([1]));
@@ -206,7 +206,7 @@ pub(crate) fn changing_limits_at_once_hand_out_nothing(h: &Harness) {
 }
 
 pub(crate) fn an_entity_is_created_once(h: &Harness) {
-    for round in 0..h.scale().pick(50, 5) {
+    for round in 0..h.scale().pick(50, 20, 5) {
         let entity = id(&format!("entity {round}"));
         let created = together(|thread| {
             let record = Entity::new(entity.clone(), h.now()).with_name(format!("by {thread}"));
@@ -227,7 +227,7 @@ pub(crate) fn stored_limits_are_never_seen_in_part(h: &Harness) {
     let sets = [limits("x=1/s y=1/s z=1/s"), limits("x=2/s y=2/s"), limits("z=3/s")];
     ask(h.store().put_limits(&scope, &sets[0]));
     together(|thread| {
-        for round in 0..h.scale().pick(200, 20) {
+        for round in 0..h.scale().pick(200, 60, 20) {
             if thread < 2 {
                 ask(h.store().put_limits(&scope, &sets[(thread + round) % sets.len()]));
             } else {
@@ -242,7 +242,7 @@ pub(crate) fn a_take_is_denied_only_by_what_others_hold(h: &Harness) {
     let b = [bucket("a", "n=8/day")];
     // As many tokens as threads: whoever takes one and returns it is never denied.
     together(|_| {
-        for _ in 0..h.scale().pick(500, 30) {
+        for _ in 0..h.scale().pick(500, 100, 30) {
             assert!(matches!(h.take(&b, &tokens([1]), 1), Decision::Admitted(_)));
             h.roll_back(&b, &tokens([1]));
         }

@@ -113,7 +113,7 @@ pub(crate) fn balance_is_burst_less_what_was_committed(h: &Harness) {
     let mut random = fastrand::Rng::with_seed(3);
     let mut committed = [0; 3];
     let mut acquires = 0;
-    for _ in 0..h.scale().pick(500, 40) {
+    for _ in 0..h.scale().pick(500, 200, 40) {
         let taken: [i64; 3] = std::array::from_fn(|_| random.i64(0..2_000));
         h.admit(&b, &milli(taken));
         match random.u8(0..4) {

@@ -31,12 +31,12 @@ const TERMS: [&str; 3] = [
 const LONGEST: Duration = Duration::from_hours(40);
 
 pub(crate) fn agrees_with_the_exact_model(h: &Harness) {
-    let steps = h.scale().pick(400, 150);
+    let steps = h.scale().pick(400, 250, 150);
     if let Ok(seed) = std::env::var(SEED_VARIABLE) {
         let seed = seed.parse().unwrap_or_else(|error| panic!("{SEED_VARIABLE}={seed}: {error}"));
         return Run::new(h.clone(), seed).run(steps);
     }
-    for seed in 0..h.scale().pick(60, 4) {
+    for seed in 0..h.scale().pick(60, 15, 4) {
         Run::new(h.renewed(), seed).run(steps);
     }
 }

@@ -60,7 +60,7 @@ pub(crate) fn all_records_are_listed_by_id(h: &Harness) {
 }
 
 pub(crate) fn children_are_those_of_the_parent_by_id(h: &Harness) {
-    let count = h.scale().pick(300, 30);
+    let count = h.scale().pick(300, 300, 30);
     let child = |n: u32| {
         let parent = if n.is_multiple_of(3) { "parent" } else { "parent 2" };
         Entity::new(id(&format!("child {n}")), h.now())

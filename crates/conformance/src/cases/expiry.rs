@@ -8,7 +8,7 @@ use crate::shorthand::{bucket, bucket_on, id, milli, resource, tokens};
 /// So many buckets come and go that a store with an appetite for forgetting forgets.
 fn bustle(h: &Harness, round: u64) {
     let like = bucket_on("passer-by", "street", "n=1/s");
-    for n in 0..h.scale().pick(12_500, 3) {
+    for n in 0..h.scale().pick(12_500, 500, 3) {
         let passer_by = |k| Level { entity_id: id(&format!("passer-by {round} {n} {k}")), ..like.clone() };
         h.admit(&std::array::from_fn::<_, 8, _>(passer_by), &tokens([1; 8]));
     }
@@ -16,7 +16,7 @@ fn bustle(h: &Harness, round: u64) {
 
 pub(crate) fn a_bucket_that_is_not_full_is_never_forgotten(h: &Harness) {
     // Full again after 24 min, 100 s and 1 ms.
-    let kept: Vec<_> = (0..h.scale().pick(200, 5))
+    let kept: Vec<_> = (0..h.scale().pick(200, 50, 5))
         .map(|n| [bucket(&format!("entity {n}"), "slow=100/h mid=1/s:burst=100 fast=1000/s")])
         .collect();
     for b in &kept {
@@ -77,7 +77,7 @@ pub(crate) fn a_year_is_not_too_long_for_a_slow_limit(h: &Harness) {
 }
 
 pub(crate) fn usage_outlives_the_bucket(h: &Harness) {
-    let users = h.scale().pick(100, 5);
+    let users = h.scale().pick(100, 50, 5);
     for n in 0..users {
         h.admit(&[bucket(&format!("entity {n}"), "n=10/s")], &tokens([10]));
     }

@@ -39,7 +39,7 @@ pub(crate) fn the_limits_listed_are_those_last_taken_by(h: &Harness) {
 }
 
 pub(crate) fn long_lists_are_complete(h: &Harness) {
-    let count = h.scale().pick(1_500, 120);
+    let count = h.scale().pick(1_500, 500, 120);
     let name = |n: usize| format!("entity {n:05} {}", "with a long name ".repeat(12));
     for n in (0..count).rev() {
         h.admit(&[bucket_on(&name(n), "r", "n=10/day")], &tokens([4]));

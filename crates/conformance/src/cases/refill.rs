@@ -21,7 +21,7 @@ pub(crate) fn an_idle_spell_is_worth_one_burst(h: &Harness) {
     let b = [bucket("a", "n=60/6s")];
     h.admit(&b, &tokens([60]));
     h.advance(7_999);
-    let (every_ms, steps) = h.scale().pick((1, 2_000), (20, 100));
+    let (every_ms, steps) = h.scale().pick((1, 2_000), (4, 500), (20, 100));
     assert_eq!(
         admitted(h, &b, every_ms, steps),
         60 + 19,
@@ -39,7 +39,7 @@ pub(crate) fn an_idle_spell_is_worth_one_burst(h: &Harness) {
 pub(crate) fn seven_a_minute_are_seven_a_minute(h: &Harness) {
     let b = [bucket("a", "n=7/min")];
     h.admit(&b, &tokens([7]));
-    let (every_ms, minutes) = h.scale().pick((10, 3), (250, 1));
+    let (every_ms, minutes) = h.scale().pick((10, 3), (50, 2), (250, 1));
     for minute in 1..=minutes {
         assert_eq!(admitted(h, &b, every_ms, 60_000 / every_ms), 7, "in minute {minute}");
     }
@@ -64,7 +64,7 @@ pub(crate) fn one_a_day_and_a_thousand_a_second_share_a_bucket(h: &Harness) {
     let b = [bucket("a", "day=1/day sec=1000/s:burst=10M")];
     h.admit(&b, &tokens([1, 10_000_000]));
 
-    let coarse = h.scale().pick(29_989, 999_983);
+    let coarse = h.scale().pick(29_989, 299_993, 999_983);
     let mut elapsed = 0;
     let mut poll = |step: u64| {
         h.advance(step);
@@ -98,7 +98,7 @@ pub(crate) fn no_window_admits_more_than_burst_and_refill(h: &Harness) {
     let b = [bucket("a", "n=7/3s:burst=11")];
     let mut random = fastrand::Rng::with_seed(1);
     let mut taken: Vec<(u64, i64)> = Vec::new();
-    for _ in 0..h.scale().pick(1_500, 150) {
+    for _ in 0..h.scale().pick(1_500, 500, 150) {
         if random.u8(..) < 200 {
             h.advance(random.u64(0..2_000));
         } else {
@@ -122,7 +122,7 @@ pub(crate) fn no_window_admits_more_than_burst_and_refill(h: &Harness) {
 pub(crate) fn a_retry_after_is_the_first_instant_that_admits(h: &Harness) {
     let b = [bucket("a", "x=7/11s:burst=9 y=3/7s:burst=5"), bucket("b", "z=100/13s")];
     let mut random = fastrand::Rng::with_seed(2);
-    for _ in 0..h.scale().pick(200, 20) {
+    for _ in 0..h.scale().pick(200, 80, 20) {
         let mut up_to = |burst: i64| Millitokens::new(random.i64(0..=burst * 1_000));
         let ask: Amounts = [up_to(9), up_to(5), up_to(100)].into_iter().collect();
         if let Decision::Denied(reading) = h.take(&b, &ask, 1) {

@@ -20,7 +20,7 @@ use zae_limiter_core::{
 };
 
 use self::directory::Directory;
-use self::shard::Shard;
+use self::shard::{Shard, States};
 use crate::MEMORY_RETENTION;
 use crate::record::Record;
 
@@ -66,6 +66,7 @@ impl MemoryStore {
         self
     }
 
+    #[inline]
     fn hash(&self, level: &Level) -> u64 {
         key::hash(&self.hasher, &level.entity_id, &level.resource)
     }
@@ -79,6 +80,7 @@ impl MemoryStore {
         self.shards[shard].0.lock()
     }
 
+    #[inline]
     fn try_take(&self, take: Change<'_>) -> Result<Decision, StoreError> {
         match take.levels {
             [level] => self.take_from_one(level, take),
@@ -87,34 +89,30 @@ impl MemoryStore {
     }
 
     /// The common case: one lock, one look-up.
+    #[inline]
     fn take_from_one(&self, level: &Level, take: Change<'_>) -> Result<Decision, StoreError> {
         let now = self.clock.now();
         let hash = self.hash(level);
         let mut shard = self.lock(Self::shard_of(hash));
         let Shard { table, history } = &mut *shard;
-        let bucket = table.bucket(hash, level, now, &self.hasher)?;
-        let mut after = SmallVec::new();
-        if !bucket.record.admits(level, take.amounts, now, &mut after) {
-            let full_at = bucket.record.states_of(&level.limits, now).collect();
-            return Ok(Decision::Denied(Reading { at: now, full_at }));
+        let decision = table.take(hash, (level, take.amounts, take.acquires), now, &self.hasher, history)?;
+        if let Decision::Admitted(_) = decision {
+            shard.count_change(now, self.retention_hours, &self.hasher);
         }
-        bucket.turn_hour(now, history);
-        bucket.record.settle(level, take.amounts, take.acquires, &after);
-        shard.count_change(now, self.retention_hours, &self.hasher);
-        Ok(Decision::Admitted(Reading { at: now, full_at: after }))
+        Ok(decision)
     }
 
     fn take_from_all(&self, take: Change<'_>) -> Result<Decision, StoreError> {
         let now = self.clock.now();
         let mut held = self.lock_all(take.levels);
-        let mut after = SmallVec::new();
+        let mut after = States::new();
         for (place, (level, amounts)) in take.by_level().enumerate() {
             let (hash, shard) = held.shard(place);
-            let bucket = shard.table.bucket(hash, level, now, &self.hasher)?;
-            if !bucket.record.admits(level, amounts, now, &mut after) {
+            if !shard.table.admits(hash, level, amounts, now, &mut after) {
                 return Ok(Decision::Denied(held.read(take.levels, now)));
             }
         }
+        self.prepare(&mut held, take.levels, now)?;
         let mut states: &[FullAt] = &after;
         for (place, (level, amounts)) in take.by_level().enumerate() {
             let (own, others) = states.split_at(level.limits.len());
@@ -127,15 +125,21 @@ impl MemoryStore {
     fn try_apply(&self, change: Change<'_>) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut held = self.lock_all(change.levels);
-        // First see that every level's limits fit its record, so that an error leaves all as it was.
-        for (place, level) in change.levels.iter().enumerate() {
-            let (hash, shard) = held.shard(place);
-            shard.table.bucket(hash, level, now, &self.hasher)?;
-        }
+        self.prepare(&mut held, change.levels, now)?;
         for (place, (level, amounts)) in change.by_level().enumerate() {
             self.change(&mut held, place, level, now, |record| {
                 record.apply(level, amounts, change.acquires, now);
             })?;
+        }
+        Ok(())
+    }
+
+    /// Makes every level's bucket hold its limits before any is changed, so that an error leaves all balances as they
+    /// were.
+    fn prepare(&self, held: &mut Held<'_>, levels: &[Level], now: Timestamp) -> Result<(), StoreError> {
+        for (place, level) in levels.iter().enumerate() {
+            let (hash, shard) = held.shard(place);
+            shard.table.bucket(hash, level, now, &self.hasher)?;
         }
         Ok(())
     }

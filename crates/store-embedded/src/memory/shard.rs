@@ -2,16 +2,22 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use hashbrown::hash_table::AbsentEntry;
 use smallvec::SmallVec;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
-use zae_limiter_core::{EntityId, FullAt, Level, Resource, StoreError, StoreErrorKind, Timestamp};
+use zae_limiter_core::{
+    Decision, EntityId, FullAt, Level, LimitError, Millitokens, Reading, Resource, StoreError, StoreErrorKind, Timestamp,
+};
 
 use super::history::History;
 use super::key::Key;
-use crate::record::Record;
+use crate::record::{Record, full_admits};
 
 /// Changes after which a shard is tidied, besides those in proportion to its size.
 const TIDY_EVERY: usize = 1_024;
+
+/// One state for each limit of each level.
+pub(super) type States = SmallVec<[FullAt; 4]>;
 
 #[derive(Debug, Default)]
 pub(super) struct Shard {
@@ -44,6 +50,20 @@ impl Bucket {
         }
     }
 
+    #[inline]
+    fn is_of(&self, level: &Level) -> bool {
+        self.key.is(&level.entity_id, &level.resource)
+    }
+
+    /// Makes the record hold the limits of `level`.
+    #[inline]
+    fn hold(&mut self, level: &Level, now: Timestamp) -> Result<(), StoreError> {
+        match self.record.adopt(&level.limits, now) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(unfit(level, error)),
+        }
+    }
+
     fn usage(&self) -> Option<HourOfUsage> {
         let (entity, resource) = self.key.names()?;
         self.record.usage(&entity, &resource)
@@ -55,8 +75,56 @@ impl Table {
         self.buckets.find(hash, |bucket| bucket.key.is(entity, resource))
     }
 
-    /// The bucket of `level`, made if there is none, holding the level's limits.
+    /// Whether the bucket of `level` admits `amounts`; see [`Record::admits`]. Makes no bucket.
+    pub(super) fn admits(
+        &self,
+        hash: u64,
+        level: &Level,
+        amounts: &[Millitokens],
+        now: Timestamp,
+        after: &mut States,
+    ) -> bool {
+        match self.find(hash, &level.entity_id, &level.resource) {
+            Some(bucket) => bucket.record.admits(level, amounts, now, after),
+            None => full_admits(level, amounts, now, after),
+        }
+    }
+
+    /// Takes `amounts` from the bucket of `level`. A denial makes no bucket and changes none.
     #[inline]
+    pub(super) fn take(
+        &mut self,
+        hash: u64,
+        (level, amounts, acquires): (&Level, &[Millitokens], i64),
+        now: Timestamp,
+        hasher: &RandomState,
+        history: &mut History,
+    ) -> Result<Decision, StoreError> {
+        let mut after = States::new();
+        let bucket = match self.buckets.find_entry(hash, |bucket| bucket.is_of(level)) {
+            Ok(present) => {
+                let bucket = present.into_mut();
+                if !bucket.record.admits(level, amounts, now, &mut after) {
+                    let full_at = bucket.record.states_of(&level.limits, now).collect();
+                    return Ok(Decision::Denied(Reading { at: now, full_at }));
+                }
+                bucket
+            }
+            Err(absent) => {
+                if !full_admits(level, amounts, now, &mut after) {
+                    let full_at = level.limits.iter().map(|_| FullAt::ALWAYS).collect();
+                    return Ok(Decision::Denied(Reading { at: now, full_at }));
+                }
+                make(absent, &mut self.changes_until_tidy, level, now, hasher)
+            }
+        };
+        bucket.hold(level, now)?;
+        bucket.turn_hour(now, history);
+        bucket.record.settle(level, amounts, acquires, &after);
+        Ok(Decision::Admitted(Reading { at: now, full_at: after }))
+    }
+
+    /// The bucket of `level`, made if there is none, holding the level's limits.
     pub(super) fn bucket(
         &mut self,
         hash: u64,
@@ -64,23 +132,34 @@ impl Table {
         now: Timestamp,
         hasher: &RandomState,
     ) -> Result<&mut Bucket, StoreError> {
-        let is_it = |bucket: &Bucket| bucket.key.is(&level.entity_id, &level.resource);
-        let entry = self.buckets.entry(hash, is_it, |bucket| bucket.key.hash(hasher));
-        let bucket = entry.or_insert_with(|| {
-            // A new bucket brings the next tidying nearer than a change does: see `tidy`.
-            self.changes_until_tidy = self.changes_until_tidy.saturating_sub(3);
-            Bucket {
-                key: Key::new(&level.entity_id, &level.resource),
-                record: Record::new(&level.limits, now),
-            }
-        });
-        let bucket = bucket.into_mut();
-        bucket.record.adopt(&level.limits, now).map_err(|error| {
-            let bucket = format!("bucket of {} on {}", level.entity_id, level.resource);
-            StoreError::new(StoreErrorKind::Invalid, format!("{bucket}: {error}")).with_source(error)
-        })?;
+        let bucket = match self.buckets.find_entry(hash, |bucket| bucket.is_of(level)) {
+            Ok(present) => present.into_mut(),
+            Err(absent) => make(absent, &mut self.changes_until_tidy, level, now, hasher),
+        };
+        bucket.hold(level, now)?;
         Ok(bucket)
     }
+}
+
+/// Makes the bucket of `level`. It brings the next tidying nearer than a change does: see [`Shard::count_change`].
+fn make<'t>(
+    absent: AbsentEntry<'t, Bucket>,
+    changes_until_tidy: &mut usize,
+    level: &Level,
+    now: Timestamp,
+    hasher: &RandomState,
+) -> &'t mut Bucket {
+    *changes_until_tidy = changes_until_tidy.saturating_sub(3);
+    let (key, hash) = (Key::new(&level.entity_id, &level.resource), |bucket: &Bucket| bucket.key.hash(hasher));
+    let bucket = Bucket { key, record: Record::new(&level.limits, now) };
+    let place = bucket.key.hash(hasher);
+    absent.into_table().insert_unique(place, bucket, hash).into_mut()
+}
+
+#[cold]
+fn unfit(level: &Level, error: LimitError) -> StoreError {
+    let bucket = format!("bucket of {} on {}", level.entity_id, level.resource);
+    StoreError::new(StoreErrorKind::Invalid, format!("{bucket}: {error}")).with_source(error)
 }
 
 impl Shard {
@@ -115,7 +194,7 @@ impl Shard {
     }
 
     /// Every bucket of `resource`, with its states.
-    pub(super) fn on_resource(&self, resource: &Resource) -> Vec<(Level, SmallVec<[FullAt; 4]>)> {
+    pub(super) fn on_resource(&self, resource: &Resource) -> Vec<(Level, States)> {
         let buckets = self.table.buckets.iter().filter(|bucket| bucket.key.is_on(resource));
         let level = |bucket: &Bucket| {
             let (entity_id, resource) = bucket.key.names()?;
