@@ -1,5 +1,12 @@
 //! The store on a real engine: in memory by default, or whatever answers at `ZAE_LIMITER_TEST_ENDPOINT`.
 
+mod calls;
 mod conformance;
 mod counted;
+mod counts;
+mod credentials;
 mod engine;
+mod failures;
+mod proxy;
+mod tables;
+mod writers;
