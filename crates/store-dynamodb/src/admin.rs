@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, IndexStatus, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, TableStatus,
-    TimeToLiveSpecification, TimeToLiveStatus,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, IndexStatus, KeySchemaElement, KeyType,
+    Projection, ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription,
+    TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
 use tokio::runtime::Handle;
 use zae_limiter_core::{Clock, StoreError, StoreErrorKind};
@@ -93,7 +93,8 @@ impl Connection {
         }
         let description = self.wait_until_active(&mut progress).await?;
         if let Some(problem) = problem_of(&description) {
-            let message = format!("table {} is there already, but is not one of zae-limiter: {problem}", self.table);
+            let message =
+                format!("table {} is there already, but is not one of zae-limiter: {problem}", self.table);
             return Err(StoreError::new(StoreErrorKind::Incompatible, message));
         }
         self.enable_expiry(&mut progress).await?;
@@ -103,7 +104,10 @@ impl Connection {
     }
 
     /// Deletes the table and waits until it is gone.
-    pub(crate) async fn delete_table(&self, mut progress: impl FnMut(Progress) + Send) -> Result<(), StoreError> {
+    pub(crate) async fn delete_table(
+        &self,
+        mut progress: impl FnMut(Progress) + Send,
+    ) -> Result<(), StoreError> {
         progress(Progress::Deleting);
         self.ask(self.clients.patient.delete_table().table_name(&self.table).send()).await?;
         let mut waited = Duration::ZERO;
@@ -159,8 +163,9 @@ impl Connection {
             create = create.global_secondary_indexes(index.build().map_err(wrong)?);
         }
         if stream {
-            let stream =
-                StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewAndOldImages);
+            let stream = StreamSpecification::builder()
+                .stream_enabled(true)
+                .stream_view_type(StreamViewType::NewAndOldImages);
             create = create.stream_specification(stream.build().map_err(wrong)?);
         }
         // That it exists meanwhile, created by somebody else, is well too.
@@ -187,8 +192,10 @@ impl Connection {
     }
 
     async fn enable_expiry(&self, progress: &mut (impl FnMut(Progress) + Send)) -> Result<(), StoreError> {
-        let told = self.ask(self.clients.patient.describe_time_to_live().table_name(&self.table).send()).await?;
-        let status = told.time_to_live_description().and_then(|description| description.time_to_live_status());
+        let told =
+            self.ask(self.clients.patient.describe_time_to_live().table_name(&self.table).send()).await?;
+        let status =
+            told.time_to_live_description().and_then(|description| description.time_to_live_status());
         if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
             return Ok(());
         }
@@ -212,7 +219,8 @@ fn keys(pk: &str, sk: &str) -> Result<Vec<KeySchemaElement>, aws_sdk_dynamodb::e
 }
 
 fn is_active(table: &TableDescription) -> bool {
-    let index_active = |status: Option<&IndexStatus>| status.is_none_or(|status| *status == IndexStatus::Active);
+    let index_active =
+        |status: Option<&IndexStatus>| status.is_none_or(|status| *status == IndexStatus::Active);
     table.table_status() == Some(&TableStatus::Active)
         && table.global_secondary_indexes().iter().all(|index| index_active(index.index_status()))
 }
@@ -220,14 +228,17 @@ fn is_active(table: &TableDescription) -> bool {
 /// What is different about a table from what it should be.
 fn problem_of(table: &TableDescription) -> Option<String> {
     let has_keys = |schema: &[KeySchemaElement], pk: &str, sk: &str| {
-        let named = |kind: &KeyType| schema.iter().find(|key| key.key_type() == kind).map(|key| key.attribute_name());
+        let named =
+            |kind: &KeyType| schema.iter().find(|key| key.key_type() == kind).map(|key| key.attribute_name());
         named(&KeyType::Hash) == Some(pk) && named(&KeyType::Range) == Some(sk)
     };
     if !has_keys(table.key_schema(), PK, SK) {
         return Some(format!("its keys are not {PK} and {SK}"));
     }
     for (name, pk, sk) in [(GSI1, GSI1_PK, GSI1_SK), (GSI2, GSI2_PK, GSI2_SK)] {
-        let Some(index) = table.global_secondary_indexes().iter().find(|index| index.index_name() == Some(name)) else {
+        let Some(index) =
+            table.global_secondary_indexes().iter().find(|index| index.index_name() == Some(name))
+        else {
             return Some(format!("it has no index {name}"));
         };
         if !has_keys(index.key_schema(), pk, sk) {
@@ -235,7 +246,8 @@ fn problem_of(table: &TableDescription) -> Option<String> {
         }
     }
     let text = |name: &str| {
-        let attribute = table.attribute_definitions().iter().find(|attribute| attribute.attribute_name() == name);
+        let attribute =
+            table.attribute_definitions().iter().find(|attribute| attribute.attribute_name() == name);
         attribute.is_none_or(|attribute| *attribute.attribute_type() == ScalarAttributeType::S)
     };
     let wrong = [PK, SK, GSI1_PK, GSI1_SK, GSI2_PK, GSI2_SK].into_iter().find(|name| !text(name));

@@ -56,9 +56,11 @@ where
             let message = format!("a request to table {table} could not be made: {}", causes(&error));
             Failure::new(Fate::Final, Kind::Invalid, message)
         }
-        SdkError::TimeoutError(_) => {
-            Failure::new(Fate::Unknown, Kind::Unavailable, format!("DynamoDB did not answer in time (table {table})"))
-        }
+        SdkError::TimeoutError(_) => Failure::new(
+            Fate::Unknown,
+            Kind::Unavailable,
+            format!("DynamoDB did not answer in time (table {table})"),
+        ),
         SdkError::DispatchFailure(_) => {
             let message = format!("DynamoDB cannot be reached (table {table}): {}", causes(&error));
             Failure::new(Fate::Unknown, Kind::Unavailable, message)
@@ -130,7 +132,14 @@ fn of_validation(said: &str, table: &str) -> Failure {
         let message = format!("a record of table {table} would be too large: {said}");
         return Failure::new(Fate::Final, StoreErrorKind::Invalid, message);
     }
-    if says(&["index", "key element", "missing the key", "key schema", "type mismatch for key", "key condition"]) {
+    if says(&[
+        "index",
+        "key element",
+        "missing the key",
+        "key schema",
+        "type mismatch for key",
+        "key condition",
+    ]) {
         let message = format!(
             "table {table} has another schema than zae-limiter {}: {said}. Use another table, or create this one anew",
             env!("CARGO_PKG_VERSION")

@@ -19,7 +19,10 @@ pub(crate) fn handle() -> Result<&'static Handle, StoreError> {
         Builder::new_multi_thread().worker_threads(THREADS).thread_name("zae-limiter").enable_all().build()
     });
     runtime.as_ref().map(Runtime::handle).map_err(|error| {
-        StoreError::new(StoreErrorKind::Unavailable, format!("no thread for the store could be started: {error}"))
+        StoreError::new(
+            StoreErrorKind::Unavailable,
+            format!("no thread for the store could be started: {error}"),
+        )
     })
 }
 

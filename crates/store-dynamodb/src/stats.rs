@@ -67,7 +67,11 @@ impl Meter {
 }
 
 /// Units come in halves.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, small and not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count, small and not negative"
+)]
 fn tenths(units: f64) -> u64 {
     (units * 10.0).round() as u64
 }

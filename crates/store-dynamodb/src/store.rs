@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use zae_limiter_core::store::{StoreAnswer, Task};
 use zae_limiter_core::{
-    Answer, Change, Clock, Decision, Entity, EntityConfig, EntityId, Level, LimitScope, LimitSet, Reading, Resource,
-    Store, StoreError, StoreErrorKind, UsageQuery, UsageSnapshot,
+    Answer, Change, Clock, Decision, Entity, EntityConfig, EntityId, Level, LimitScope, LimitSet, Reading,
+    Resource, Store, StoreError, StoreErrorKind, UsageQuery, UsageSnapshot,
 };
 
 use crate::aws::{AwsTable, Connection};
@@ -128,7 +128,8 @@ impl Store for DynamoDbStore {
             let table = self.combiner.table().clone();
             let items = look_up(&self.runtime, async move { table.get(&keys).await }).await?;
             let at = self.clock.now();
-            let readings = levels.iter().zip(items).map(|(level, item)| Known { item, at }.reading(&level.limits, at));
+            let readings =
+                levels.iter().zip(items).map(|(level, item)| Known { item, at }.reading(&level.limits, at));
             Ok(Reading { at, full_at: readings.flat_map(|reading| reading.full_at).collect() })
         })
     }

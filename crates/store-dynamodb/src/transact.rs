@@ -100,11 +100,14 @@ impl<T: Table> Together<T> {
         let options = self.combiner.options();
         let now = self.combiner.clock().now();
         let stamp = self.combiner.stamps().next(now);
-        let writes: Vec<(BucketKey, BucketWrite)> = self.asked().map(|asked| {
-            let key = BucketKey::of(asked.level);
-            let write = self.combiner.bucket(&key).plan_for(asked, now, stamp);
-            (key, write)
-        }).collect();
+        let writes: Vec<(BucketKey, BucketWrite)> = self
+            .asked()
+            .map(|asked| {
+                let key = BucketKey::of(asked.level);
+                let write = self.combiner.bucket(&key).plan_for(asked, now, stamp);
+                (key, write)
+            })
+            .collect();
         let token = format!("{}-{}", stamp.writer, stamp.number);
         loop {
             // Always the same parameters and the same token: whatever arrives twice is applied once.
@@ -135,7 +138,11 @@ impl<T: Table> Together<T> {
     }
 
     /// The states after a transaction. It does not tell them: they follow from what was known, else they are read.
-    async fn applied(&self, writes: &[(BucketKey, BucketWrite)], now: Timestamp) -> Result<Reading, StoreError> {
+    async fn applied(
+        &self,
+        writes: &[(BucketKey, BucketWrite)],
+        now: Timestamp,
+    ) -> Result<Reading, StoreError> {
         let mut items = Vec::with_capacity(writes.len());
         for (key, write) in writes {
             let bucket = self.combiner.bucket(key);
@@ -170,7 +177,8 @@ impl<T: Table> Together<T> {
         }
         let untold = self.levels.iter().zip(&found).filter(|(_, found)| found.is_none());
         let keys: Vec<BucketKey> = untold.map(|(level, _)| BucketKey::of(level)).collect();
-        let mut read = if keys.is_empty() { Vec::new() } else { self.combiner.table().get(&keys).await? }.into_iter();
+        let mut read =
+            if keys.is_empty() { Vec::new() } else { self.combiner.table().get(&keys).await? }.into_iter();
         let items = found.into_iter().map(|found| found.unwrap_or_else(|| read.next().flatten()));
         Ok(Some(self.reading(items.collect())))
     }
@@ -195,7 +203,8 @@ impl<T: Table> Together<T> {
 
     fn reading(&self, items: Vec<Option<BucketItem>>) -> Reading {
         let at = self.combiner.clock().now();
-        let readings = self.levels.iter().zip(items).map(|(level, item)| Known { item, at }.reading(&level.limits, at));
+        let readings =
+            self.levels.iter().zip(items).map(|(level, item)| Known { item, at }.reading(&level.limits, at));
         let full_at: SmallVec<_> = readings.flat_map(|reading| reading.full_at).collect();
         Reading { at, full_at }
     }

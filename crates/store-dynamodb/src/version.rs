@@ -127,7 +127,10 @@ pub enum Compatibility {
 }
 
 /// Compares the client's version with what the table remembers.
-pub fn check_compatibility(client: &str, infra: &InfrastructureVersion) -> Result<Compatibility, VersionError> {
+pub fn check_compatibility(
+    client: &str,
+    infra: &InfrastructureVersion,
+) -> Result<Compatibility, VersionError> {
     let own: Version = client.parse()?;
     let least: Version = infra.client_min_version.parse()?;
     if own < least {
@@ -165,7 +168,8 @@ mod tests {
 
     #[test]
     fn reads_versions_of_all_kinds_and_orders_them() {
-        let ordered = ["0.9.9", "v1.0.0-dev", "1.0.0-rc.1", "1.0.0", "1.0.1.dev3+gabc", "1.0.1", "1.2.0", "1.10.0"];
+        let ordered =
+            ["0.9.9", "v1.0.0-dev", "1.0.0-rc.1", "1.0.0", "1.0.1.dev3+gabc", "1.0.1", "1.2.0", "1.10.0"];
         assert!(ordered.map(version).is_sorted(), "{:?}", ordered.map(version));
         assert_eq!(version("1.2.3+build"), version("v1.2.3"));
         for bad in ["", "1", "1.2", "1.2.x", "a.b.c", "1.2.3-", "1.2.-3", "+1.2.3", "1.2.3 4", "v", "1..2"] {

@@ -56,8 +56,11 @@ impl Connection {
                 let Some(key) = waiting.pop() else { break };
                 undone.push(attributes_of(key.clone()));
             }
-            let keys = KeysAndAttributes::builder().set_keys(Some(std::mem::take(&mut undone))).consistent_read(true);
-            let keys = keys.build().map_err(|error| StoreError::new(StoreErrorKind::Invalid, error.to_string()))?;
+            let keys = KeysAndAttributes::builder()
+                .set_keys(Some(std::mem::take(&mut undone)))
+                .consistent_read(true);
+            let keys =
+                keys.build().map_err(|error| StoreError::new(StoreErrorKind::Invalid, error.to_string()))?;
             let send = self
                 .clients
                 .patient
@@ -71,7 +74,8 @@ impl Connection {
                     found.insert(key, item);
                 }
             }
-            undone.extend(output.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys));
+            undone
+                .extend(output.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys));
             rounds = self.next_round(rounds, undone.len()).await?;
         }
         Ok(found)
@@ -86,7 +90,8 @@ impl Connection {
             let more = WRITTEN_AT_MOST - undone.len().min(WRITTEN_AT_MOST);
             for key in waiting.by_ref().take(more) {
                 let delete = DeleteRequest::builder().set_key(Some(attributes_of(key))).build();
-                let delete = delete.map_err(|error| StoreError::new(StoreErrorKind::Invalid, error.to_string()))?;
+                let delete =
+                    delete.map_err(|error| StoreError::new(StoreErrorKind::Invalid, error.to_string()))?;
                 undone.push(WriteRequest::builder().delete_request(delete).build());
             }
             if undone.is_empty() {
@@ -111,7 +116,8 @@ impl Connection {
             return Ok(0);
         }
         if rounds + 1 >= ROUNDS {
-            let message = format!("DynamoDB throttles: {undone} records of table {} are left undone", self.table);
+            let message =
+                format!("DynamoDB throttles: {undone} records of table {} are left undone", self.table);
             return Err(StoreError::new(StoreErrorKind::Unavailable, message));
         }
         let most = FIRST_BACKOFF.saturating_mul(1 << rounds).min(MOST_BACKOFF);

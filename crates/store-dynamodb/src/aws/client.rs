@@ -12,7 +12,9 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials, SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_dynamodb::config::{
+    Credentials, ProvideCredentials, SharedCredentialsProvider, SharedHttpClient,
+};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tokio::sync::Mutex;
 use zae_limiter_core::{StoreError, StoreErrorKind};
@@ -137,7 +139,8 @@ async fn found_credentials(
         .build();
     let chain = DefaultCredentialsChain::builder().configure(config).region(region.clone()).imds_client(imds);
     let chain = chain.build().await;
-    let help = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where a role is attached";
+    let help =
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where a role is attached";
     match tokio::time::timeout(CREDENTIALS_TIMEOUT, chain.provide_credentials()).await {
         Ok(Ok(first)) => Ok(FirstCredentials::new(first, chain)),
         Ok(Err(error)) => {
@@ -171,7 +174,8 @@ fn is_loopback(url: &str) -> bool {
         Some(v6) => v6.split(']').next().unwrap_or(v6),
         None => authority.split(':').next().unwrap_or(authority),
     };
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -180,10 +184,13 @@ mod tests {
 
     #[test]
     fn knows_engines_on_this_host() {
-        for url in ["http://localhost:8000", "http://127.0.0.1:1/x", "http://[::1]:8000", "https://LocalHost"] {
+        for url in ["http://localhost:8000", "http://127.0.0.1:1/x", "http://[::1]:8000", "https://LocalHost"]
+        {
             assert!(is_loopback(url), "{url}");
         }
-        for url in ["https://dynamodb.eu-west-1.amazonaws.com", "http://10.0.0.1:8000", "http://localhost.example"] {
+        for url in
+            ["https://dynamodb.eu-west-1.amazonaws.com", "http://10.0.0.1:8000", "http://localhost.example"]
+        {
             assert!(!is_loopback(url), "{url}");
         }
     }

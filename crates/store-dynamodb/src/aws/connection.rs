@@ -126,5 +126,8 @@ impl Connection {
 
 /// Errors that tell the state of things, and are no trouble.
 fn is_answer(code: &str) -> bool {
-    matches!(code, "ConditionalCheckFailedException" | "TransactionCanceledException" | "ResourceInUseException")
+    matches!(
+        code,
+        "ConditionalCheckFailedException" | "TransactionCanceledException" | "ResourceInUseException"
+    )
 }

@@ -85,7 +85,11 @@ impl Connection {
     }
 
     /// All records of the table whose keys start so. Reads the whole table.
-    pub(crate) async fn scan(&self, pk_prefix: String, sk_prefix: &str) -> Result<Vec<Attributes>, StoreError> {
+    pub(crate) async fn scan(
+        &self,
+        pk_prefix: String,
+        sk_prefix: &str,
+    ) -> Result<Vec<Attributes>, StoreError> {
         let scan = self
             .clients
             .patient

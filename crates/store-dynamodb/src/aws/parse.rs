@@ -68,7 +68,8 @@ fn read_bucket(attributes: &Attributes) -> Result<BucketItem, Malformed> {
                 Some(("w", writer)) => {
                     if let Some(writer) = Writer::parse(writer) {
                         let number = u64::try_from(integer(name, value)?);
-                        let number = number.map_err(|_| Malformed::new(name, "is not the number of a write"))?;
+                        let number =
+                            number.map_err(|_| Malformed::new(name, "is not the number of a write"))?;
                         item.writers.insert(writer, number);
                     }
                 }
@@ -80,11 +81,8 @@ fn read_bucket(attributes: &Attributes) -> Result<BucketItem, Malformed> {
         let Parts { limit: Some(limit), full_at: Some(full_at), consumed: Some(consumed) } = parts else {
             return Err(Malformed::new(name, "lacks one of the three parts of a limit"));
         };
-        let held = LimitItem {
-            full_at: FullAt::from_scaled(full_at),
-            consumed: Millitokens::new(consumed),
-            limit,
-        };
+        let held =
+            LimitItem { full_at: FullAt::from_scaled(full_at), consumed: Millitokens::new(consumed), limit };
         item.limits.insert(held.limit.name().clone(), held);
     }
     Ok(item)
@@ -153,7 +151,10 @@ mod tests {
     use crate::expression::limit_text;
 
     fn key() -> BucketKey {
-        BucketKey { entity_id: EntityId::new("someone").unwrap(), resource: Resource::new("something").unwrap() }
+        BucketKey {
+            entity_id: EntityId::new("someone").unwrap(),
+            resource: Resource::new("something").unwrap(),
+        }
     }
 
     /// The item as the writes of [`crate::expression`] leave it.
@@ -237,7 +238,9 @@ mod tests {
         ] {
             assert_eq!(whole_number(text), Some(number), "{text}");
         }
-        for text in ["", "-", "1.5", "1e-1", "1e99", "0x1", "1_0", "1.", ".", "1e", "NaN", "1.2.3", "1e99999999999"] {
+        for text in
+            ["", "-", "1.5", "1e-1", "1e99", "0x1", "1_0", "1.", ".", "1e", "NaN", "1.2.3", "1e99999999999"]
+        {
             assert!(matches!(whole_number(text), None | Some(1)), "{text}");
         }
     }

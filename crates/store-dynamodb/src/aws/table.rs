@@ -89,7 +89,10 @@ impl Table for AwsTable {
             match update {
                 Ok(update) => items.push(TransactWriteItem::builder().update(update).build()),
                 Err(error) => {
-                    return TransactOutcome::Error(StoreError::new(StoreErrorKind::Invalid, error.to_string()));
+                    return TransactOutcome::Error(StoreError::new(
+                        StoreErrorKind::Invalid,
+                        error.to_string(),
+                    ));
                 }
             }
         }
@@ -110,7 +113,9 @@ impl Table for AwsTable {
             }
             Ok(Err(error)) => {
                 let said = error.message().unwrap_or("no reason given").to_owned();
-                TransactOutcome::Refused(StoreError::new(StoreErrorKind::Unavailable, said).with_source(error))
+                TransactOutcome::Refused(
+                    StoreError::new(StoreErrorKind::Unavailable, said).with_source(error),
+                )
             }
             Err(Failure { fate: Fate::Unknown, error }) => TransactOutcome::Unknown(error),
             Err(Failure { fate: Fate::Refused, error }) => TransactOutcome::Refused(error),
@@ -140,7 +145,8 @@ fn cancelled_for(
             "None" => found.push(None),
             "ConditionalCheckFailed" => {
                 failed = true;
-                match reason.item().filter(|item| !item.is_empty()).map(|item| bucket(item, key)).transpose() {
+                match reason.item().filter(|item| !item.is_empty()).map(|item| bucket(item, key)).transpose()
+                {
                     Ok(item) => found.push(Some(item)),
                     Err(error) => return TransactOutcome::Error(error),
                 }
@@ -156,7 +162,8 @@ fn cancelled_for(
         }
     }
     if found.len() != writes.len() {
-        let message = format!("a transaction on table {table} was cancelled without a reason for each of its writes");
+        let message =
+            format!("a transaction on table {table} was cancelled without a reason for each of its writes");
         return TransactOutcome::Refused(StoreError::new(StoreErrorKind::Unavailable, message));
     }
     match (wrong, failed, in_the_way) {

@@ -19,11 +19,15 @@ impl Connection {
         let entities = self.ns.entities();
         let mut found = Vec::with_capacity(items.len());
         for ((pk, _), attributes) in items {
-            let Some(entity_id) = pk.strip_prefix(&entities).and_then(|id| EntityId::new(id).ok()) else { continue };
+            let Some(entity_id) = pk.strip_prefix(&entities).and_then(|id| EntityId::new(id).ok()) else {
+                continue;
+            };
             let key = BucketKey { entity_id, resource: resource.clone() };
             let item = bucket(&attributes, &key)?;
             // One that has only counted acquires of nothing has no limits to tell of.
-            let Ok(limits) = LimitSet::new(item.limits.values().map(|held| held.limit.clone())) else { continue };
+            let Ok(limits) = LimitSet::new(item.limits.values().map(|held| held.limit.clone())) else {
+                continue;
+            };
             found.push((Level { entity_id: key.entity_id, resource: resource.clone(), limits }, item));
         }
         found.sort_by(|(a, _), (b, _)| a.entity_id.cmp(&b.entity_id));

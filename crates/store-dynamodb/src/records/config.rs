@@ -23,7 +23,8 @@ impl Connection {
         let mut config = EntityConfig::default();
         if let Some(item) = items.get(&meta) {
             let parent = entity::parent_of(item);
-            config.parent_id = parent.map_err(|malformed| malformed.of(format!("the record of entity {id}")))?;
+            config.parent_id =
+                parent.map_err(|malformed| malformed.of(format!("the record of entity {id}")))?;
         }
         config.entity_resource = stored(&scopes[0], &keys[0])?;
         config.entity = stored(&scopes[1], &keys[1])?;

@@ -125,7 +125,11 @@ mod tests {
     fn an_entity_reads_back_as_written() {
         let id = |id| EntityId::new(id).unwrap();
         let plain = Entity::new(id("a"), Timestamp::from_millis(5));
-        let full = plain.clone().with_name("A").with_parent(id("p")).with_metadata([("k".into(), "v".into())].into());
+        let full = plain
+            .clone()
+            .with_name("A")
+            .with_parent(id("p"))
+            .with_metadata([("k".into(), "v".into())].into());
         for entity in [plain, full] {
             assert_eq!(read(&attributes(&entity)).unwrap(), entity);
         }

@@ -38,7 +38,8 @@ impl Connection {
 /// The set that an item holds.
 pub(super) fn read(item: &Attributes, scope: &LimitScope) -> Result<LimitSet, StoreError> {
     let malformed = |problem| Malformed::new(LIMITS, problem).of(format!("the record of limits for {scope}"));
-    let texts = item.get(LIMITS).and_then(|value| value.as_l().ok()).ok_or_else(|| malformed("is not a list"))?;
+    let texts =
+        item.get(LIMITS).and_then(|value| value.as_l().ok()).ok_or_else(|| malformed("is not a list"))?;
     let limit = |text: &AttributeValue| text.as_s().ok()?.parse::<Limit>().ok();
     let limits: Option<Vec<Limit>> = texts.iter().map(limit).collect();
     let set = limits.and_then(|limits| LimitSet::new(limits).ok());

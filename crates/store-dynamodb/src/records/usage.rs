@@ -21,7 +21,8 @@ impl Connection {
             }
             (None, Some(resource)) => {
                 let prefix = schema::usage_gsi2_sk_prefix(query.window);
-                let listed = self.list(Pages::of_index(schema::GSI2, self.ns.resource(resource), prefix)).await?;
+                let listed =
+                    self.list(Pages::of_index(schema::GSI2, self.ns.resource(resource), prefix)).await?;
                 let keys: Vec<Key> = listed.iter().filter_map(crate::aws::key_of).collect();
                 self.get_items(&keys).await?.into_values().collect()
             }
@@ -33,7 +34,8 @@ impl Connection {
                 let (pk, sk) = crate::aws::key_of(&item).unwrap_or_default();
                 malformed.of(format!("the usage snapshot {pk} {sk}"))
             })?;
-            let nothing = snapshot.total_events == 0 && snapshot.counters.values().all(|amount| amount.is_zero());
+            let nothing =
+                snapshot.total_events == 0 && snapshot.counters.values().all(|amount| amount.is_zero());
             if !nothing && answers(&query, &snapshot) {
                 found.push(snapshot);
             }
@@ -56,7 +58,8 @@ fn read(item: &Attributes) -> Result<UsageSnapshot, Malformed> {
     let number = |name: &str| item.get(name).map_or(Ok(0), |value| integer(name, value));
     let entity_id =
         EntityId::new(required(ENTITY_ID)?).map_err(|_| Malformed::new(ENTITY_ID, "is not an entity id"))?;
-    let resource = Resource::new(required(RESOURCE)?).map_err(|_| Malformed::new(RESOURCE, "is not a resource"))?;
+    let resource =
+        Resource::new(required(RESOURCE)?).map_err(|_| Malformed::new(RESOURCE, "is not a resource"))?;
     let window: Window = required(WINDOW)?.parse().map_err(|_| Malformed::new(WINDOW, "is not a window"))?;
     let start = u64::try_from(number(START)?).map_err(|_| Malformed::new(START, "is not an instant"))?;
     let start = Timestamp::from_millis(start);
@@ -69,6 +72,7 @@ fn read(item: &Attributes) -> Result<UsageSnapshot, Malformed> {
             counters.insert(limit, Millitokens::new(amount));
         }
     }
-    let events = i64::try_from(number(EVENTS)?).map_err(|_| Malformed::new(EVENTS, "is too large a number"))?;
+    let events =
+        i64::try_from(number(EVENTS)?).map_err(|_| Malformed::new(EVENTS, "is too large a number"))?;
     Ok(UsageSnapshot::new(entity_id, resource, window, start, counters, events))
 }

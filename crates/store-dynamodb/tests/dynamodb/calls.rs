@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use zae_limiter_core::{
-    Amounts, Change, Decision, EntityId, Level, LimitSet, ManualClock, Millitokens, Resource, Store, StoreError,
-    Timestamp,
+    Amounts, Change, Decision, EntityId, Level, LimitSet, ManualClock, Millitokens, Resource, Store,
+    StoreError, Timestamp,
 };
 
 /// In the future, so that no engine expires a record.

@@ -29,5 +29,40 @@ mod parallel {
 }
 
 mod transaction {
-    zae_limiter_conformance::conformance_tests!(super::Table(super::Cascade::Transaction));
+    //! What takes from several levels; all else is the same in both ways.
+
+    use zae_limiter_conformance::{all_cases, run};
+
+    use super::{Cascade, Table};
+
+    fn run_group(group: &str) {
+        let cases = all_cases().iter().filter(|case| case.name().split("::").next() == Some(group));
+        let ran = cases.map(|case| run(case.name(), Table(Cascade::Transaction))).count();
+        assert_ne!(ran, 0, "there is no group {group}");
+    }
+
+    #[test]
+    fn atomicity() {
+        run_group("atomicity");
+    }
+
+    #[test]
+    fn conservation() {
+        run_group("conservation");
+    }
+
+    #[test]
+    fn concurrency() {
+        run_group("concurrency");
+    }
+
+    #[test]
+    fn cancellation() {
+        run_group("cancellation");
+    }
+
+    #[test]
+    fn differential() {
+        run_group("differential");
+    }
 }

@@ -4,8 +4,8 @@
 //! of snapshots are tested on a clock that is moved by hand.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
@@ -14,8 +14,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 use zae_limiter_core::store::{StoreAnswer, Task};
 use zae_limiter_core::{
-    Answer, Change, Clock, Decision, Entity, EntityConfig, EntityId, Level, LimitScope, LimitSet, ManualClock, Reading,
-    Resource, Store, Timestamp, UsageQuery, UsageSnapshot, Window,
+    Answer, Change, Clock, Decision, Entity, EntityConfig, EntityId, Level, LimitScope, LimitSet,
+    ManualClock, Reading, Resource, Store, Timestamp, UsageQuery, UsageSnapshot, Window,
 };
 use zae_limiter_store_dynamodb::DynamoDbStore;
 use zae_limiter_store_dynamodb::schema::{self, Namespace};
@@ -126,7 +126,8 @@ impl Collector {
         let counts = &self.totals[key];
         let number = |number: i64| AttributeValue::N(number.to_string());
         let text = |text: &str| AttributeValue::S(text.to_owned());
-        let counters = counts.consumed.iter().map(|(limit, consumed)| (limit.clone(), number(*consumed))).collect();
+        let counters =
+            counts.consumed.iter().map(|(limit, consumed)| (limit.clone(), number(*consumed))).collect();
         let ns = Namespace::default();
         let put = self
             .client

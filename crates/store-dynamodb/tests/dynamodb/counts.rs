@@ -40,7 +40,11 @@ fn a_warm_acquire_is_one_request_and_one_unit_whatever_the_limits() {
         let levels = [bucket(&format!("entity {limits}"), &text.join(" "))];
         let amounts = tokens([1; 5])[..limits].iter().copied().collect();
         let first = cost(&store, || assert!(take(&store, &levels, &amounts).unwrap()));
-        assert_eq!((first.requests, first.write_units, first.read_units), (1, 1.0, 0.0), "first touch: {first:?}");
+        assert_eq!(
+            (first.requests, first.write_units, first.read_units),
+            (1, 1.0, 0.0),
+            "first touch: {first:?}"
+        );
         assert!(first.index_units >= 1.0, "its entry in the index: {first:?}");
         for _ in 0..3 {
             expect(cost(&store, || assert!(take(&store, &levels, &amounts).unwrap())), 1, [1.0, 0.0, 0.0]);
@@ -51,7 +55,13 @@ fn a_warm_acquire_is_one_request_and_one_unit_whatever_the_limits() {
             apply(&store, &levels, &amounts).unwrap();
         });
         expect(both, 2, [2.0, 0.0, 0.0]);
-        expect(cost(&store, || apply(&store, &levels, &tokens([0; 5])[..limits].iter().copied().collect()).unwrap()), 0, [0.0; 3]);
+        expect(
+            cost(&store, || {
+                apply(&store, &levels, &tokens([0; 5])[..limits].iter().copied().collect()).unwrap()
+            }),
+            0,
+            [0.0; 3],
+        );
     }
 }
 

@@ -52,5 +52,8 @@ fn a_missing_region_is_told() {
 #[test]
 fn an_engine_on_this_host_needs_neither() {
     let text = told(&[(ENDPOINT, endpoint())]);
-    assert!(text.contains(&format!("told {:?} there is no table some_table", StoreErrorKind::Missing)), "{text}");
+    assert!(
+        text.contains(&format!("told {:?} there is no table some_table", StoreErrorKind::Missing)),
+        "{text}"
+    );
 }

@@ -20,7 +20,8 @@ const BOUND: Duration = Duration::from_secs(2);
 const BROKEN: Fault = Answer(500, r#"{"__type":"InternalServerError","message":"broken"}"#);
 const THROTTLED: Fault =
     Answer(400, r#"{"__type":"ProvisionedThroughputExceededException","message":"slow down"}"#);
-const DENIED: Fault = Answer(400, r#"{"__type":"AccessDeniedException","message":"not authorized: dynamodb:UpdateItem"}"#);
+const DENIED: Fault =
+    Answer(400, r#"{"__type":"AccessDeniedException","message":"not authorized: dynamodb:UpdateItem"}"#);
 const GONE: Fault = Answer(400, r#"{"__type":"ResourceNotFoundException","message":"not found"}"#);
 
 struct Setup {

@@ -95,7 +95,9 @@ impl Proxy {
                 }
                 Fault::Answer(status, body) => {
                     let length = body.len();
-                    let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}\r\n\r\n");
+                    let head = format!(
+                        "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}\r\n\r\n"
+                    );
                     client.write_all(format!("{head}{body}").as_bytes()).ok()?;
                 }
             }

@@ -45,7 +45,8 @@ fn a_table_is_created_once_and_deleted() {
     });
     let stream = described.table().unwrap().stream_specification().unwrap();
     assert!(stream.stream_enabled());
-    let expiry = on_engine(async move { client().describe_time_to_live().table_name(name).send().await.unwrap() });
+    let expiry =
+        on_engine(async move { client().describe_time_to_live().table_name(name).send().await.unwrap() });
     assert_eq!(expiry.time_to_live_description().unwrap().attribute_name(), Some("ttl"));
 
     pollster::block_on(admin.create(|_| {})).unwrap();
@@ -57,7 +58,9 @@ fn a_table_is_created_once_and_deleted() {
 
 fn create_foreign(name: String, sk: bool) {
     on_engine(async move {
-        let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
+        let key = |name: &str, kind| {
+            KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap()
+        };
         let text = |name: &str| {
             let attribute = AttributeDefinition::builder().attribute_name(name);
             attribute.attribute_type(ScalarAttributeType::S).build().unwrap()

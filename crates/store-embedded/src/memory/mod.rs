@@ -117,7 +117,9 @@ impl MemoryStore {
         for (place, (level, amounts)) in take.by_level().enumerate() {
             let (own, others) = states.split_at(level.limits.len());
             states = others;
-            self.change(&mut held, place, level, now, |record| record.settle(level, amounts, take.acquires, own))?;
+            self.change(&mut held, place, level, now, |record| {
+                record.settle(level, amounts, take.acquires, own)
+            })?;
         }
         Ok(Decision::Admitted(Reading { at: now, full_at: after }))
     }

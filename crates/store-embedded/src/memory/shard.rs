@@ -6,7 +6,8 @@ use hashbrown::hash_table::AbsentEntry;
 use smallvec::SmallVec;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
 use zae_limiter_core::{
-    Decision, EntityId, FullAt, Level, LimitError, Millitokens, Reading, Resource, StoreError, StoreErrorKind, Timestamp,
+    Decision, EntityId, FullAt, Level, LimitError, Millitokens, Reading, Resource, StoreError,
+    StoreErrorKind, Timestamp,
 };
 
 use super::history::History;
@@ -150,7 +151,8 @@ fn make<'t>(
     hasher: &RandomState,
 ) -> &'t mut Bucket {
     *changes_until_tidy = changes_until_tidy.saturating_sub(3);
-    let (key, hash) = (Key::new(&level.entity_id, &level.resource), |bucket: &Bucket| bucket.key.hash(hasher));
+    let (key, hash) =
+        (Key::new(&level.entity_id, &level.resource), |bucket: &Bucket| bucket.key.hash(hasher));
     let bucket = Bucket { key, record: Record::new(&level.limits, now) };
     let place = bucket.key.hash(hasher);
     absent.into_table().insert_unique(place, bucket, hash).into_mut()
