@@ -118,7 +118,7 @@ impl MemoryStore {
             let (own, others) = states.split_at(level.limits.len());
             states = others;
             self.change(&mut held, place, level, now, |record| {
-                record.settle(level, amounts, take.acquires, own)
+                record.settle(level, amounts, take.acquires, own);
             })?;
         }
         Ok(Decision::Admitted(Reading { at: now, full_at: after }))
