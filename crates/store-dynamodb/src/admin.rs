@@ -41,7 +41,7 @@ pub enum Progress {
     Done,
 }
 
-/// Creates and deletes a table, without CloudFormation.
+/// Creates and deletes a table, without `CloudFormation`.
 #[derive(Debug)]
 pub struct TableAdmin {
     connection: Arc<Connection>,
@@ -228,8 +228,12 @@ fn is_active(table: &TableDescription) -> bool {
 /// What is different about a table from what it should be.
 fn problem_of(table: &TableDescription) -> Option<String> {
     let has_keys = |schema: &[KeySchemaElement], pk: &str, sk: &str| {
-        let named =
-            |kind: &KeyType| schema.iter().find(|key| key.key_type() == kind).map(|key| key.attribute_name());
+        let named = |kind: &KeyType| {
+            schema
+                .iter()
+                .find(|key| key.key_type() == kind)
+                .map(aws_sdk_dynamodb::types::KeySchemaElement::attribute_name)
+        };
         named(&KeyType::Hash) == Some(pk) && named(&KeyType::Range) == Some(sk)
     };
     if !has_keys(table.key_schema(), PK, SK) {

@@ -87,7 +87,7 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    const OPTIONS: BreakerOptions = BreakerOptions { failures: 3, open: Duration::from_millis(1000) };
+    const OPTIONS: BreakerOptions = BreakerOptions { failures: 3, open: Duration::from_secs(1) };
 
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_millis(millis)

@@ -59,6 +59,7 @@ pub enum Cascade {
 /// What can be chosen about a [`DynamoDbStore`](crate::DynamoDbStore).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "choices that have nothing to do with each other")]
 pub struct DynamoDbOptions {
     /// The table.
     pub table: TableName,

@@ -325,7 +325,11 @@ mod tests {
         let (old, new) = (Limit::per_day("n", 10).unwrap(), Limit::per_hour("n", 10).unwrap());
         let full_at = old.rate().charge(FullAt::ALWAYS, Millitokens::from_tokens(8), now);
         let held = LimitItem { limit: old, full_at, consumed: Millitokens::from_tokens(8) };
-        let item = BucketItem { limits: [(held.limit.name().clone(), held)].into(), ttl: u64::MAX, ..Default::default() };
+        let item = BucketItem {
+            limits: [(held.limit.name().clone(), held)].into(),
+            ttl: u64::MAX,
+            ..Default::default()
+        };
         let known = Known { item: Some(item.clone()), at: now };
         let level = Level {
             entity_id: EntityId::new("a").unwrap(),

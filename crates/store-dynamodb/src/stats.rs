@@ -55,6 +55,7 @@ impl Meter {
         self.index_tenths.fetch_add(tenths(of_indexes), Ordering::Relaxed);
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "exact up to 9 · 10¹⁵ units")]
     pub(crate) fn stats(&self) -> Stats {
         let units = |tenths: &AtomicU64| tenths.load(Ordering::Relaxed) as f64 / 10.0;
         Stats {

@@ -148,18 +148,15 @@ impl<T: Table> Together<T> {
             let bucket = self.combiner.bucket(key);
             let known = bucket.known();
             let item = known.as_ref().map(|known| execute(known.item.as_ref(), write));
-            match item {
-                Some(Ok(item)) => {
-                    bucket.learn(write, Some(item.clone()), true, now);
-                    items.push(Some(item));
-                }
-                _ => {
-                    let read = self.combiner.table().get(std::slice::from_ref(key)).await;
-                    // It was taken, whatever becomes of the look at it.
-                    let item = read.ok().and_then(|items| items.into_iter().next().flatten());
-                    bucket.learn(write, item.clone(), true, now);
-                    items.push(item);
-                }
+            if let Some(Ok(item)) = item {
+                bucket.learn(write, Some(item.clone()), true, now);
+                items.push(Some(item));
+            } else {
+                let read = self.combiner.table().get(std::slice::from_ref(key)).await;
+                // It was taken, whatever becomes of the look at it.
+                let item = read.ok().and_then(|items| items.into_iter().next().flatten());
+                bucket.learn(write, item.clone(), true, now);
+                items.push(item);
             }
         }
         Ok(self.reading(items))
@@ -167,7 +164,7 @@ impl<T: Table> Together<T> {
 
     /// The states found, if one of those that the transaction failed on really denies. Those that it did not tell of
     /// are read.
-    async fn denial(&self, found: Vec<Option<Option<BucketItem>>>) -> Result<Option<Reading>, StoreError> {
+    async fn denial(&self, found: Found) -> Result<Option<Reading>, StoreError> {
         let now = self.combiner.clock().now();
         let denies = |((level, amounts), found): ((&Level, &Amounts), &Option<Option<BucketItem>>)| {
             found.as_ref().is_some_and(|item| !admits(level, amounts, item.as_ref(), now))
@@ -216,12 +213,15 @@ impl<T: Table> Together<T> {
     }
 }
 
+/// For each level, whether the transaction failed on it, and if so, its item.
+type Found = Vec<Option<Option<BucketItem>>>;
+
 /// What came of one transaction.
 enum Attempt {
     /// All was taken; the states after it.
     Admitted(Reading),
     /// Nothing was taken; the items that conditions failed on.
-    Failed(Vec<Option<Option<BucketItem>>>),
+    Failed(Found),
 }
 
 fn admits(level: &Level, amounts: &[Millitokens], item: Option<&BucketItem>, now: Timestamp) -> bool {

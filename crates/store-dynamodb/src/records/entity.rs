@@ -34,15 +34,12 @@ impl Connection {
             .condition_expression("attribute_not_exists(#p)")
             .expression_attribute_names("#p", schema::PK)
             .set_return_consumed_capacity(self.wanted_capacity());
-        match self.call(send.send()).await? {
-            Ok(output) => {
-                self.count(Access::Write, output.consumed_capacity());
-                Ok(())
-            }
-            Err(_) => {
-                let message = format!("entity {} exists already", entity.id);
-                Err(StoreError::new(StoreErrorKind::AlreadyExists, message))
-            }
+        if let Ok(output) = self.call(send.send()).await? {
+            self.count(Access::Write, output.consumed_capacity());
+            Ok(())
+        } else {
+            let message = format!("entity {} exists already", entity.id);
+            Err(StoreError::new(StoreErrorKind::AlreadyExists, message))
         }
     }
 
@@ -52,16 +49,16 @@ impl Connection {
     }
 
     pub(crate) async fn entities(&self) -> Result<Vec<Entity>, StoreError> {
-        sorted(self.scan(self.ns.entities(), schema::META_SK).await?)
+        sorted(&self.scan(self.ns.entities(), schema::META_SK).await?)
     }
 
     pub(crate) async fn children(&self, parent: &EntityId) -> Result<Vec<Entity>, StoreError> {
         let pages = Pages::of_index(schema::GSI1, self.ns.parent(parent), String::new());
-        sorted(self.list(pages).await?)
+        sorted(&self.list(pages).await?)
     }
 }
 
-fn sorted(items: Vec<Attributes>) -> Result<Vec<Entity>, StoreError> {
+fn sorted(items: &[Attributes]) -> Result<Vec<Entity>, StoreError> {
     let mut entities = items.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     entities.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(entities)

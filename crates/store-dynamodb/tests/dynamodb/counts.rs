@@ -57,7 +57,7 @@ fn a_warm_acquire_is_one_request_and_one_unit_whatever_the_limits() {
         expect(both, 2, [2.0, 0.0, 0.0]);
         expect(
             cost(&store, || {
-                apply(&store, &levels, &tokens([0; 5])[..limits].iter().copied().collect()).unwrap()
+                apply(&store, &levels, &tokens([0; 5])[..limits].iter().copied().collect()).unwrap();
             }),
             0,
             [0.0; 3],
