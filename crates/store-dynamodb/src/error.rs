@@ -146,7 +146,7 @@ fn of_validation(said: &str, table: &str) -> Failure {
         );
         return Failure::new(Fate::Final, StoreErrorKind::Incompatible, message);
     }
-    if says(&["operand", "operator", "data type"]) {
+    if says(&["incorrect data type", "incorrect operand type"]) {
         let message = format!("a record of table {table} was damaged or written by another program: {said}");
         return Failure::new(Fate::Final, StoreErrorKind::Corrupt, message);
     }
