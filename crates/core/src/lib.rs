@@ -14,6 +14,7 @@ mod limit_text;
 pub mod name;
 pub mod status;
 pub mod store;
+mod store_shared;
 pub mod stored_limits;
 pub mod take;
 pub mod time;

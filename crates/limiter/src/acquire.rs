@@ -7,8 +7,10 @@ use smallvec::SmallVec;
 use zae_limiter_core::amount::MAX_TOKENS;
 use zae_limiter_core::{Amounts, Answer, Change, Decision, Levels, Millitokens};
 
-use crate::resolve::Ask;
-use crate::{AcquireError, BucketHandle, Error, FailureMode, Lease, Limiter, Limits, RateLimitExceeded, RequestError};
+use crate::resolve::{Ask, Known};
+use crate::{
+    AcquireError, BucketHandle, Error, FailureMode, Lease, Limiter, Limits, RateLimitExceeded, RequestError,
+};
 
 /// The longest random delay that is added to a wait.
 const MOST_JITTER: Duration = Duration::from_millis(50);
@@ -112,8 +114,9 @@ impl<'a> Acquire<'a> {
             Err(error) => return Answer::ready(Err(error.into())),
         };
         match limiter.0.resolver.without_store(ask, &*limiter.0.clock) {
-            Ok(levels) => take_from(limiter, levels, &consume, options),
-            Err(ask) => Answer::pending(async move {
+            Known::Levels(levels) => take_from(limiter, levels, &consume, options),
+            Known::NoLimits(error) => Answer::ready(Err(error.into())),
+            Known::Unknown(ask) => Answer::pending(async move {
                 match limiter.look_up(ask).await {
                     Ok(levels) => take_from(limiter, levels, &consume, options).await,
                     Err(error) => limiter.degraded(error, options),
@@ -139,15 +142,13 @@ pub(crate) fn amounts_for(levels: &Levels, consume: &[(&str, u64)]) -> Result<Am
     let mut named = 0;
     for (place, level) in levels.iter().enumerate() {
         for limit in level.limits.iter() {
-            let mut amount = Millitokens::ZERO;
-            for (name, tokens) in consume {
-                if limit.name().as_str() == *name {
-                    // Too many tokens are found by the check below.
-                    amount = Millitokens::from_tokens(i64::try_from(*tokens).unwrap_or(i64::MAX));
-                    named += usize::from(place == 0);
-                }
-            }
-            amounts.push(amount);
+            let asked = consume.iter().find(|(name, _)| limit.name().as_str() == *name);
+            // A name that is unknown or repeated leaves this below the number of names.
+            named += usize::from(place == 0 && asked.is_some());
+            // Too many tokens are found by the check below.
+            amounts.push(asked.map_or(Millitokens::ZERO, |(_, tokens)| {
+                Millitokens::from_tokens(i64::try_from(*tokens).unwrap_or(i64::MAX))
+            }));
         }
     }
     if named != consume.len() || consume.iter().any(|(_, tokens)| *tokens > MAX_TOKENS) {
@@ -194,7 +195,7 @@ pub(crate) fn take_from<'a>(
     let at_once = limiter.0.store.take(change).into_ready().ok();
     match at_once {
         Some(Ok(Decision::Admitted(reading))) => {
-            Answer::ready(Ok(Lease::active(limiter.clone(), levels, amounts, reading)))
+            Answer::ready(Ok(Lease::active(limiter.clone(), levels, amounts, reading, options)))
         }
         Some(Ok(Decision::Denied(reading))) if options.wait_at_most.is_zero() => {
             Answer::ready(Err(RateLimitExceeded::new(levels, amounts, reading).into()))
@@ -218,7 +219,7 @@ async fn take_until_deadline(
         let change = Change { levels: &levels, amounts: &amounts, acquires: 1 };
         let reading = match limiter.0.store.take(change).await {
             Ok(Decision::Admitted(reading)) => {
-                return Ok(Lease::active(limiter.clone(), levels, amounts, reading));
+                return Ok(Lease::active(limiter.clone(), levels, amounts, reading, options));
             }
             Ok(Decision::Denied(reading)) => reading,
             Err(error) => return limiter.degraded(error.into(), options),
@@ -228,7 +229,7 @@ async fn take_until_deadline(
         let deadline = *give_up_at.get_or_insert(now.after(options.wait_at_most));
         match denied.retry_after() {
             Some(wait) if wait <= deadline.since(now) && !options.wait_at_most.is_zero() => {
-                let spare = deadline.since(now) - wait;
+                let spare = deadline.since(now).saturating_sub(wait);
                 let jitter = limiter.0.jitter.up_to(MOST_JITTER.min(wait / 8).min(spare));
                 limiter.0.clock.sleep(wait + jitter).await;
             }
@@ -241,9 +242,16 @@ async fn take_until_deadline(
 impl Limiter {
     /// What an acquire returns that `error` kept from being decided.
     pub(crate) fn degraded(&self, error: Error, options: Options) -> Result<Lease, AcquireError> {
-        match options.failure_mode.unwrap_or(self.0.failure_mode) {
-            FailureMode::FailOpen if error.is_unavailable() => Ok(Lease::degraded(error)),
-            FailureMode::FailOpen | FailureMode::FailClosed => Err(error.into()),
+        match error {
+            Error::Store(failed) if self.mode_of(options).lets_through(&failed) => {
+                Ok(Lease::degraded(failed.into()))
+            }
+            error => Err(error.into()),
         }
+    }
+
+    /// What a call with `options` does while the store is unavailable.
+    pub(crate) fn mode_of(&self, options: Options) -> FailureMode {
+        options.failure_mode.unwrap_or(self.0.failure_mode)
     }
 }

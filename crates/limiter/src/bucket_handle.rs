@@ -21,7 +21,8 @@ impl BucketHandle {
         Self { limiter, levels: levels.into_shared(), options }
     }
 
-    /// Takes `consume`, tokens by limit.
+    /// Takes `consume`, tokens by limit, in the way that the call which prepared this was told to: its failure mode, and
+    /// how long it waits.
     ///
     /// ```
     /// # use zae_limiter::{Block, Limiter, LimitSet};

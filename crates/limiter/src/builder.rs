@@ -10,9 +10,29 @@ use crate::resolve::Resolver;
 use crate::{Error, FailureMode, Jitter, Limiter, StoreUrl, SystemClock, SystemJitter};
 
 /// How long resolved limits and ancestors are believed, unless told otherwise.
-const CONFIG_CACHE_TTL: Duration = Duration::from_secs(60);
+const CONFIG_CACHE_TTL: Duration = Duration::from_mins(1);
 
 /// Options of a [`Limiter`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use zae_limiter::{Block, FailureMode, LimitSet, Limiter, ManualClock, MemoryStore, Timestamp};
+///
+/// // In a test: a clock that stands still, and no random delays.
+/// let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
+/// let limiter = Limiter::builder()
+///     .clock(clock.clone())
+///     .jitter(Arc::new(()))
+///     .failure_mode(FailureMode::FailOpen)
+///     .build(Arc::new(MemoryStore::new(clock.clone())));
+///
+/// let limits: LimitSet = "rpm=60/min".parse()?;
+/// limiter.acquire("key-1", "gpt-4", &limits).consume("rpm", 60).wait()?.commit().wait()?;
+/// clock.advance(Duration::from_secs(10));
+/// assert_eq!(limiter.available("key-1", "gpt-4", &limits).wait()?["rpm"], 10);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct LimiterBuilder {
     clock: Arc<dyn Clock>,
@@ -62,7 +82,7 @@ impl LimiterBuilder {
         self
     }
 
-    /// Opens the store that `url` names.
+    /// Opens the store that `url` names, with this builder's clock.
     pub async fn open(self, url: &StoreUrl) -> Result<Limiter, Error> {
         let store = url.open(Arc::clone(&self.clock)).await?;
         Ok(self.build(store))

@@ -29,7 +29,7 @@ pub struct ResourceCapacity {
     pub limit_name: LimitName,
     /// The sum of the capacities, in tokens.
     pub total_capacity: u64,
-    /// The sum of what the buckets hold, in tokens.
+    /// The sum of what the buckets hold, in tokens; saturates in debts beyond all measure.
     pub total_available: i64,
     /// (capacity − available) / capacity over the sums, in per cent; 0 if there is no bucket.
     pub utilization_pct: f64,
@@ -39,6 +39,18 @@ pub struct ResourceCapacity {
 
 impl Limiter {
     /// How the entities that use `resource` stand with `limit_name`; with `parents_only`, those without a parent.
+    ///
+    /// ```
+    /// # use zae_limiter::{Block, Limiter, LimitSet};
+    /// # let limiter = Limiter::open("memory:").wait().unwrap();
+    /// let limits: LimitSet = "tpm=1k/h".parse().unwrap();
+    /// for (key, tokens) in [("key-1", 100), ("key-2", 500)] {
+    ///     limiter.acquire(key, "gpt-4", &limits).consume("tpm", tokens).wait().unwrap().commit().wait().unwrap();
+    /// }
+    /// let capacity = limiter.resource_capacity("gpt-4", "tpm", false).wait().unwrap();
+    /// assert_eq!((capacity.total_capacity, capacity.total_available), (2_000, 1_400));
+    /// assert_eq!(capacity.entities[1].utilization_pct, 50.0);
+    /// ```
     pub async fn resource_capacity(
         &self,
         resource: &str,
@@ -68,9 +80,16 @@ impl Limiter {
             entities.retain(|entity| !children.contains(&entity.entity_id));
         }
         let total_capacity = entities.iter().map(|entity| entity.capacity).sum();
-        let total_available = entities.iter().map(|entity| entity.available).sum();
+        let total_available = entities.iter().map(|entity| entity.available).fold(0, i64::saturating_add);
         let utilization_pct = utilization_pct(total_capacity, total_available);
-        Ok(ResourceCapacity { resource, limit_name, total_capacity, total_available, utilization_pct, entities })
+        Ok(ResourceCapacity {
+            resource,
+            limit_name,
+            total_capacity,
+            total_available,
+            utilization_pct,
+            entities,
+        })
     }
 }
 

@@ -50,8 +50,8 @@ impl<'a> CreateEntity<'a> {
             self.limiter.check_place(&id, &parent).await?;
             entity = entity.with_parent(parent);
         }
+        let _forget = self.limiter.0.resolver.forget_entity(&id);
         self.limiter.0.store.create_entity(&entity).await?;
-        self.limiter.0.resolver.forget_entity(&id);
         Ok(entity)
     }
 }
@@ -97,9 +97,8 @@ impl Limiter {
     /// Deletes an entity with its buckets, stored limits and usage. Its children stay, without it above them.
     pub async fn delete_entity(&self, id: &str) -> Result<(), Error> {
         let id = EntityId::new(id)?;
-        self.0.store.delete_entity(&id).await?;
-        self.0.resolver.forget_entity(&id);
-        Ok(())
+        let _forget = self.0.resolver.forget_entity(&id);
+        Ok(self.0.store.delete_entity(&id).await?)
     }
 
     /// Whether `id` may stand below `parent`: no cycle, not too deep.

@@ -1,7 +1,9 @@
 //! Errors, by what the caller can do about them.
 
 use zae_limiter_core::amount::MAX_TOKENS;
-use zae_limiter_core::{EntityError, EntityId, LimitError, LimitName, NameError, Resource, StoreError, StoreErrorKind};
+use zae_limiter_core::{
+    EntityError, EntityId, LimitError, LimitName, NameError, Resource, StoreError, StoreErrorKind,
+};
 
 use crate::{RateLimitExceeded, StoreUrlError};
 

@@ -8,6 +8,18 @@ use zae_limiter_core::{Amounts, Level, Levels, LimitStatus, Reading, Wait};
 /// An acquire was denied: at least one limit did not hold enough, and nothing was taken anywhere.
 ///
 /// It keeps the states as the store reported them; what it says about them is worked out when asked.
+///
+/// ```
+/// # use zae_limiter::{AcquireError, Block, Limiter, LimitSet};
+/// # let limiter = Limiter::open("memory:").wait().unwrap();
+/// # let limits: LimitSet = "rpm=10/min, tpm=100/min".parse().unwrap();
+/// let call = limiter.acquire("key-1", "gpt-4", &limits).consume("rpm", 1).consume("tpm", 101);
+/// let Err(AcquireError::Exceeded(denied)) = call.wait() else { panic!() };
+/// let worst = denied.primary_violation().unwrap();
+/// assert_eq!((worst.limit.name().as_str(), worst.available.whole_tokens()), ("tpm", 100));
+/// assert_eq!(denied.retry_after(), None, "101 tokens never fit into a burst of 100");
+/// assert_eq!(denied.passed().count(), 1, "there is still a request left");
+/// ```
 #[derive(Clone, Debug)]
 pub struct RateLimitExceeded {
     levels: Levels,

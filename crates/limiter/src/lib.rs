@@ -9,6 +9,7 @@ mod clock;
 mod entities;
 mod error;
 mod exceeded;
+mod exceeded_object;
 mod failure;
 mod jitter;
 mod lease;
@@ -30,7 +31,7 @@ pub use clock::SystemClock;
 pub use entities::CreateEntity;
 pub use error::{AcquireError, Error, RequestError};
 pub use exceeded::RateLimitExceeded;
-pub use failure::FailureMode;
+pub use failure::{FailureMode, FailureModeError};
 pub use jitter::{Jitter, SystemJitter};
 pub use lease::Lease;
 pub use limiter::Limiter;
@@ -39,9 +40,9 @@ pub use observed::Observed;
 pub use open::{StoreUrl, StoreUrlError};
 pub use resolve::Limits;
 pub use zae_limiter_core::{
-    self as core, Clock, Entity, EntityError, EntityId, Limit, LimitError, LimitName, LimitScope, LimitSet,
-    LimitStatus, ManualClock, Millitokens, NameError, Resource, Store, StoreError, StoreErrorKind, Timestamp,
-    UsageQuery, UsageSnapshot, Wait, Window,
+    self as core, Answer, Clock, Entity, EntityError, EntityId, Limit, LimitError, LimitName, LimitScope,
+    LimitSet, LimitStatus, ManualClock, Millitokens, NameError, Resource, Store, StoreError, StoreErrorKind,
+    Timestamp, UsageQuery, UsageSnapshot, Wait, Window,
 };
 #[cfg(feature = "memory")]
 pub use zae_limiter_store_embedded::MemoryStore;

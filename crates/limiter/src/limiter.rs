@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zae_limiter_core::{
-    Amounts, Change, Clock, Levels, LimitName, Store, UsageQuery, UsageSnapshot, Wait,
+    Amounts, Change, Clock, Levels, LimitName, Millitokens, Store, UsageQuery, UsageSnapshot, Wait,
 };
 
 use crate::acquire::amounts_for;
-use crate::resolve::{Ask, Resolver};
+use crate::resolve::{Ask, Known, Resolver};
 use crate::{Acquire, Error, FailureMode, Jitter, LimiterBuilder, Limits, StoreUrl};
 
 /// Takes from token buckets in a store. Cheap to clone; clones share everything.
+///
+/// Every method that asks the store is a future. Its errors are those of the call ([`Error::is_invalid`]) and those of
+/// the store ([`StoreErrorKind`](crate::StoreErrorKind) says what to do).
 #[derive(Clone, Debug)]
 pub struct Limiter(pub(crate) Arc<Shared>);
 
@@ -67,10 +70,20 @@ impl Limiter {
         let levels = self.resolve(entity_id, resource, limits.into(), false).await?;
         let reading = self.0.store.read(&levels).await?;
         let names = levels.own().limits.iter().map(|limit| limit.name().clone());
-        Ok(names.zip(reading.balances(&levels).map(|balance| balance.whole_tokens())).collect())
+        Ok(names.zip(reading.balances(&levels).map(Millitokens::whole_tokens)).collect())
     }
 
     /// How long until a bucket can give `needed` (tokens by limit), if nobody takes meanwhile.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zae_limiter::{Block, Limiter, LimitSet, Wait};
+    /// # let limiter = Limiter::open("memory:").wait().unwrap();
+    /// let limits: LimitSet = "tpm=100/min".parse().unwrap();
+    /// let until = |tokens| limiter.time_until_available("key-1", "gpt-4", &limits, &[("tpm", tokens)]).wait().unwrap();
+    /// assert_eq!(until(100), Wait::None);
+    /// assert_eq!(until(101), Wait::Never);
+    /// ```
     pub async fn time_until_available(
         &self,
         entity_id: &str,
@@ -85,6 +98,16 @@ impl Limiter {
     }
 
     /// Usage snapshots, by entity, resource and start of the window.
+    ///
+    /// ```
+    /// # use zae_limiter::{Block, EntityId, Limiter, LimitSet, UsageQuery, Window};
+    /// # let limiter = Limiter::open("memory:").wait().unwrap();
+    /// # let limits: LimitSet = "tpm=100/min".parse().unwrap();
+    /// limiter.acquire("key-1", "gpt-4", &limits).consume("tpm", 7).wait().unwrap().commit().wait().unwrap();
+    /// let query = UsageQuery::of(EntityId::new("key-1").unwrap(), Window::Daily);
+    /// let days = limiter.usage(&query).wait().unwrap();
+    /// assert_eq!((days[0].counters["tpm"].whole_tokens(), days[0].total_events), (7, 1));
+    /// ```
     pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageSnapshot>, Error> {
         Ok(self.0.store.usage(query).await?)
     }
@@ -113,8 +136,9 @@ impl Limiter {
     ) -> Result<Levels, Error> {
         let ask = Ask::new(entity_id, resource, limits, cascade)?;
         match self.0.resolver.without_store(ask, &*self.0.clock) {
-            Ok(levels) => Ok(levels),
-            Err(ask) => self.look_up(ask).await,
+            Known::Levels(levels) => Ok(levels),
+            Known::NoLimits(error) => Err(error.into()),
+            Known::Unknown(ask) => self.look_up(ask).await,
         }
     }
 

@@ -17,6 +17,15 @@ use crate::Error;
 ///   `full` or `off`), `busy_timeout_ms` (5000) and `retention_days` (90).
 ///
 /// Options follow a `?` and are joined by `&`; special characters of a path are written as `%XX`.
+///
+/// ```
+/// use zae_limiter::StoreUrl;
+/// let url: StoreUrl = "sqlite:///var/lib/my%20limits.db?synchronous=full".parse()?;
+/// assert_eq!(url.to_string(), "sqlite:///var/lib/my%20limits.db?synchronous=full");
+/// assert_eq!("redis://localhost".parse::<StoreUrl>().unwrap_err().to_string(),
+///     "cannot open store \"redis://localhost\": expected memory: or sqlite:///path/limits.db");
+/// # Ok::<(), zae_limiter::StoreUrlError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreUrl {
     scheme: Scheme,
@@ -89,7 +98,8 @@ impl FromStr for StoreUrl {
         };
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
         let bad_place = |problem| StoreUrlError::Place { url: url.to_owned(), problem };
-        let place = decode(place.strip_prefix("//").unwrap_or(place)).ok_or_else(|| bad_place("it is not UTF-8"))?;
+        let place =
+            decode(place.strip_prefix("//").unwrap_or(place)).ok_or_else(|| bad_place("it is not UTF-8"))?;
         match scheme {
             Scheme::Memory if !place.is_empty() => return Err(bad_place("memory: takes no path")),
             Scheme::Sqlite if place.is_empty() => return Err(bad_place("it names no file")),
@@ -112,9 +122,7 @@ fn decode(text: &str) -> Option<String> {
 /// The URL as it can be read back.
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let encode = |text: &str| {
-            percent_encoding::utf8_percent_encode(text, &RESERVED).to_string()
-        };
+        let encode = |text: &str| percent_encoding::utf8_percent_encode(text, &RESERVED).to_string();
         match self.scheme {
             Scheme::Memory => f.write_str("memory:")?,
             Scheme::Sqlite => write!(f, "sqlite://{}", encode(&self.place))?,
@@ -136,9 +144,11 @@ impl StoreUrl {
         Self { scheme: Scheme::Sqlite, place: path.to_owned(), options: Vec::new() }
     }
 
-    /// Opens the store, to read the time from `clock`.
+    /// Opens the store, to read the time from `clock`. For a store that is to be wrapped, or shared: a limiter takes it
+    /// with [`LimiterBuilder::build`](crate::LimiterBuilder::build), and opens one by itself with
+    /// [`LimiterBuilder::open`](crate::LimiterBuilder::open).
     #[expect(clippy::unused_async, reason = "a store behind a network is opened by asking it")]
-    pub(crate) async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Error> {
+    pub async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Error> {
         match self.scheme {
             Scheme::Memory => self.open_memory(clock),
             Scheme::Sqlite => self.open_sqlite(clock),
@@ -175,7 +185,9 @@ impl StoreUrl {
         })? {
             options.synchronous = synchronous;
         }
-        if let Some(millis) = self.option("busy_timeout_ms", "a number of milliseconds", |v| v.parse().ok())? {
+        if let Some(millis) =
+            self.option("busy_timeout_ms", "a number of milliseconds", |v| v.parse().ok())?
+        {
             options.busy_timeout = Duration::from_millis(millis);
         }
         if let Some(retention) = self.retention()? {
@@ -208,7 +220,9 @@ impl StoreUrl {
         expected: &'static str,
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, StoreUrlError> {
-        let Some((_, value)) = self.options.iter().rev().find(|(given, _)| given == name) else { return Ok(None) };
+        let Some((_, value)) = self.options.iter().rev().find(|(given, _)| given == name) else {
+            return Ok(None);
+        };
         match read(value) {
             Some(read) => Ok(Some(read)),
             None => Err(StoreUrlError::OptionValue { name, value: value.clone(), expected }),
@@ -242,6 +256,7 @@ mod tests {
             ("sqlite:///%ff", "not UTF-8"),
             ("memory:?shards=2", "there is no option \"shards\", only retention_days"),
             ("memory:?retention_days=-1", "retention_days=\"-1\" should be a number of days"),
+            #[cfg(feature = "sqlite")]
             ("sqlite:x?synchronous=maybe", "should be normal, full or off"),
         ] {
             let error = Limiter::open(url).wait().unwrap_err();

@@ -2,19 +2,32 @@
 
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use zae_limiter_core::entity::MAX_ANCESTORS;
-use zae_limiter_core::{Clock, EntityError, EntityId, Level, Levels, LimitSet, Resource, Store, Timestamp};
+use zae_limiter_core::{
+    Clock, EntityError, EntityId, Level, Levels, LimitScope, LimitSet, Resource, Store, Timestamp,
+};
 
 use crate::{Error, RequestError};
 
 /// Plans that are remembered at most.
 const CACHED_PLANS: usize = 100_000;
 
-/// Where the limits of a call come from.
+/// Where the limits of a call come from. A [`LimitSet`] converts into [`Limits::Given`].
+///
+/// ```
+/// use zae_limiter::{Block, LimitScope, LimitSet, Limiter, Limits};
+/// # let limiter = Limiter::open("memory:").wait().unwrap();
+/// limiter.set_limits(&LimitScope::System, &"rpm=60/min".parse().unwrap()).wait().unwrap();
+/// let limits: LimitSet = "rpm=10/min".parse().unwrap();
+/// let left = |limits: Limits| limiter.available("key-1", "gpt-4", limits).wait().unwrap()["rpm"];
+/// assert_eq!(left(Limits::from(&limits)), 10);
+/// assert_eq!(left(Limits::StoredElse(limits)), 60);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Limits {
     /// These, for the entity. An ancestor uses limits stored for itself, else these.
@@ -57,8 +70,17 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    pub(crate) fn new(entity_id: &str, resource: &str, limits: Limits, cascade: bool) -> Result<Self, RequestError> {
+    pub(crate) fn new(
+        entity_id: &str,
+        resource: &str,
+        limits: Limits,
+        cascade: bool,
+    ) -> Result<Self, RequestError> {
         Ok(Self { entity_id: EntityId::new(entity_id)?, resource: Resource::new(resource)?, limits, cascade })
+    }
+
+    fn no_limits(&self) -> RequestError {
+        RequestError::NoLimits { entity_id: self.entity_id.clone(), resource: self.resource.clone() }
     }
 }
 
@@ -66,7 +88,10 @@ impl Ask {
 #[derive(Debug)]
 pub(crate) struct Resolver {
     ttl: Duration,
-    plans: Cache<PlanKey, Plan>,
+    plans: Cache<PlanKey, Arc<Plan>>,
+    /// How often something was forgotten. Held while plans come in or go, so that none comes in that was read before
+    /// a write and would outlive it.
+    generation: Mutex<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -96,68 +121,123 @@ impl Equivalent<PlanKey> for PlanFor<'_> {
 }
 
 /// What a call resolved to, and until when that may be believed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Plan {
     limits: Limits,
-    levels: Levels,
+    /// `None` if nothing limits the entity.
+    levels: Option<Levels>,
+    /// Ancestors that have no level because nothing limits them.
+    passed_over: Vec<EntityId>,
     expires: Timestamp,
+}
+
+/// What is known of a call without asking the store.
+#[derive(Debug)]
+pub(crate) enum Known {
+    Levels(Levels),
+    NoLimits(RequestError),
+    Unknown(Ask),
 }
 
 impl Resolver {
     /// A resolver that believes what it read for `ttl`; zero reads anew each time.
     pub(crate) fn new(ttl: Duration) -> Self {
-        Self { ttl, plans: Cache::new(CACHED_PLANS) }
+        Self { ttl, plans: Cache::new(CACHED_PLANS), generation: Mutex::default() }
     }
 
     /// The levels of a call, if they are known without asking the store: because neither stored limits nor ancestors
     /// matter, or because they were read not long ago.
-    pub(crate) fn without_store(&self, ask: Ask, clock: &dyn Clock) -> Result<Levels, Ask> {
+    pub(crate) fn without_store(&self, ask: Ask, clock: &dyn Clock) -> Known {
         match ask.limits {
             Limits::Given(limits) if !ask.cascade => {
-                Ok(Levels::one(Level { entity_id: ask.entity_id, resource: ask.resource, limits }))
+                Known::Levels(Levels::one(Level { entity_id: ask.entity_id, resource: ask.resource, limits }))
             }
             _ => match self.plans.get(&PlanFor(&ask)) {
-                Some(plan) if clock.now() < plan.expires && plan.limits == ask.limits => Ok(plan.levels),
-                _ => Err(ask),
+                Some(plan) if clock.now() < plan.expires && plan.limits == ask.limits => match &plan.levels {
+                    Some(levels) => Known::Levels(levels.clone()),
+                    None => Known::NoLimits(ask.no_limits()),
+                },
+                _ => Known::Unknown(ask),
             },
         }
     }
 
     /// The levels of a call, read from the store and remembered.
     pub(crate) async fn look_up(&self, ask: Ask, store: &dyn Store, now: Timestamp) -> Result<Levels, Error> {
-        let levels = look_up(&ask, store).await?;
+        let generation = *self.generation();
+        let (levels, passed_over) = look_up(&ask, store).await?;
+        let result = levels.clone().ok_or_else(|| ask.no_limits().into());
         if !self.ttl.is_zero() {
-            let plan = Plan { limits: ask.limits, levels: levels.clone(), expires: now.after(self.ttl) };
+            let plan = Plan { limits: ask.limits, levels, passed_over, expires: now.after(self.ttl) };
             let key = PlanKey { entity_id: ask.entity_id, resource: ask.resource, cascade: ask.cascade };
-            self.plans.insert(key, plan);
+            let current = self.generation();
+            if *current == generation {
+                self.plans.insert(key, Arc::new(plan));
+            }
         }
-        Ok(levels)
+        result
     }
 
-    /// Forgets every plan in which `entity` has a level.
-    pub(crate) fn forget_entity(&self, entity: &EntityId) {
-        self.plans.retain(|_, plan| plan.levels.iter().all(|level| level.entity_id != *entity));
-    }
-
-    /// Forgets everything.
-    pub(crate) fn forget_all(&self) {
-        self.plans.clear();
+    fn generation(&self) -> MutexGuard<'_, u64> {
+        self.generation.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn look_up(ask: &Ask, store: &dyn Store) -> Result<Levels, Error> {
+impl Plan {
+    fn involves(&self, key: &PlanKey, entity: &EntityId) -> bool {
+        let mut levels = self.levels.iter().flat_map(|levels| levels.iter());
+        key.entity_id == *entity
+            || levels.any(|level| level.entity_id == *entity)
+            || self.passed_over.contains(entity)
+    }
+}
+
+/// Has the resolver forget, when dropped, what a write may have made untrue: also if the write fails or is cancelled,
+/// as it may have been carried out all the same.
+#[derive(Debug)]
+pub(crate) struct Forget<'a> {
+    resolver: &'a Resolver,
+    /// Only plans in which this one is involved; all if `None`.
+    entity: Option<&'a EntityId>,
+}
+
+impl Resolver {
+    /// For a write about `entity`.
+    pub(crate) const fn forget_entity<'a>(&'a self, entity: &'a EntityId) -> Forget<'a> {
+        Forget { resolver: self, entity: Some(entity) }
+    }
+
+    /// For a write about limits stored at `scope`.
+    pub(crate) const fn forget_scope<'a>(&'a self, scope: &'a LimitScope) -> Forget<'a> {
+        match scope {
+            LimitScope::EntityResource(entity, _) | LimitScope::Entity(entity) => self.forget_entity(entity),
+            LimitScope::Resource(_) | LimitScope::System => Forget { resolver: self, entity: None },
+        }
+    }
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        let mut generation = self.resolver.generation();
+        *generation += 1;
+        match self.entity {
+            Some(entity) => self.resolver.plans.retain(|key, plan| !plan.involves(key, entity)),
+            None => self.resolver.plans.clear(),
+        }
+    }
+}
+
+/// The levels of a call, if anything limits the entity, and the ancestors that were passed over.
+async fn look_up(ask: &Ask, store: &dyn Store) -> Result<(Option<Levels>, Vec<EntityId>), Error> {
     let config = store.config(&ask.entity_id, &ask.resource).await?;
     let own = match &ask.limits {
         Limits::Given(limits) => Some(limits),
         Limits::Stored => config.limits(),
         Limits::StoredElse(limits) => config.limits().or(Some(limits)),
     };
-    let Some(own) = own.cloned() else {
-        let (entity_id, resource) = (ask.entity_id.clone(), ask.resource.clone());
-        return Err(RequestError::NoLimits { entity_id, resource }.into());
-    };
+    let Some(own) = own.cloned() else { return Ok((None, Vec::new())) };
     let own = Level { entity_id: ask.entity_id.clone(), resource: ask.resource.clone(), limits: own };
-    let mut ancestors = Vec::new();
+    let (mut ancestors, mut passed_over) = (Vec::new(), Vec::new());
     let mut seen = HashSet::from([ask.entity_id.clone()]);
     let mut next = config.parent_id.filter(|_| ask.cascade);
     while let Some(entity_id) = next {
@@ -173,10 +253,11 @@ async fn look_up(ask: &Ask, store: &dyn Store) -> Result<Levels, Error> {
             Limits::Stored | Limits::StoredElse(_) => config.limits(),
         };
         // An ancestor that nothing limits is passed over; those above it may still be limited.
-        if let Some(limits) = stored.or(ask.limits.given()).cloned() {
-            ancestors.push(Level { entity_id, resource: ask.resource.clone(), limits });
+        match stored.or(ask.limits.given()).cloned() {
+            Some(limits) => ancestors.push(Level { entity_id, resource: ask.resource.clone(), limits }),
+            None => passed_over.push(entity_id),
         }
         next = config.parent_id;
     }
-    Ok(Levels::shared(own, ancestors))
+    Ok((Some(Levels::shared(own, ancestors)), passed_over))
 }

@@ -14,9 +14,8 @@ impl Limiter {
     /// assert_eq!(limiter.available("key-1", "gpt-4", Limits::Stored).wait().unwrap()["rpm"], 5);
     /// ```
     pub async fn set_limits(&self, scope: &LimitScope, limits: &LimitSet) -> Result<(), Error> {
-        self.0.store.put_limits(scope, limits).await?;
-        self.forget(scope);
-        Ok(())
+        let _forget = self.0.resolver.forget_scope(scope);
+        Ok(self.0.store.put_limits(scope, limits).await?)
     }
 
     /// The limits stored at exactly `scope`.
@@ -24,19 +23,9 @@ impl Limiter {
         Ok(self.0.store.limits(scope).await?)
     }
 
-    /// Removes the limits stored at `scope`, if any.
+    /// Removes the limits stored at `scope`, if any. From then on those of the next less specific scope apply.
     pub async fn delete_limits(&self, scope: &LimitScope) -> Result<(), Error> {
-        self.0.store.delete_limits(scope).await?;
-        self.forget(scope);
-        Ok(())
-    }
-
-    fn forget(&self, scope: &LimitScope) {
-        match scope {
-            LimitScope::EntityResource(entity, _) | LimitScope::Entity(entity) => {
-                self.0.resolver.forget_entity(entity);
-            }
-            LimitScope::Resource(_) | LimitScope::System => self.0.resolver.forget_all(),
-        }
+        let _forget = self.0.resolver.forget_scope(scope);
+        Ok(self.0.store.delete_limits(scope).await?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use zae_limiter::{AcquireError, Error, Lease, Limiter, LimitSet, ManualClock, MemoryStore, Timestamp};
+use zae_limiter::{AcquireError, Error, Lease, LimitSet, Limiter, ManualClock, MemoryStore, Timestamp};
 
 fn limiter() -> Limiter {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
@@ -18,6 +18,7 @@ enum WorkError {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "what is shown here is that a task can be spawned")]
 async fn a_call_with_work_can_be_spawned() {
     let limiter = limiter();
     let limits: LimitSet = "rpm=10/min".parse().unwrap();
