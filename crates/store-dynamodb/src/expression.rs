@@ -56,7 +56,12 @@ impl Clauses {
         for (keyword, clauses) in [("SET", self.set), ("ADD", self.add), ("REMOVE", self.remove)] {
             if !clauses.is_empty() {
                 // Writing to a string cannot fail.
-                let _ = write!(update, "{}{keyword} {}", if update.is_empty() { "" } else { " " }, clauses.join(","));
+                let _ = write!(
+                    update,
+                    "{}{keyword} {}",
+                    if update.is_empty() { "" } else { " " },
+                    clauses.join(",")
+                );
             }
         }
         self.expression.condition = self.conditions.join(" AND ");
@@ -103,9 +108,7 @@ pub fn express(write: &BucketWrite, ns: &Namespace, entity: &EntityId, resource:
             }
             Step::Stay { to } => {
                 clauses.number(&format!(":m{i}"), to);
-                clauses
-                    .conditions
-                    .push(format!("(attribute_not_exists({v}) OR {v}<=:m{i} AND {lm}=:l{i})"));
+                clauses.conditions.push(format!("(attribute_not_exists({v}) OR {v}<=:m{i} AND {lm}=:l{i})"));
                 continue;
             }
             Step::Return { cost } => {

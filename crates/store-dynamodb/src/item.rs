@@ -62,7 +62,11 @@ pub struct BucketItem {
 
 impl BucketItem {
     /// The states of `wanted` at `now`, each on the scale of its own rate; a limit that the item has not is full.
-    pub fn states_of<'a>(&'a self, wanted: &'a LimitSet, now: Timestamp) -> impl Iterator<Item = FullAt> + 'a {
+    pub fn states_of<'a>(
+        &'a self,
+        wanted: &'a LimitSet,
+        now: Timestamp,
+    ) -> impl Iterator<Item = FullAt> + 'a {
         wanted.iter().map(move |limit| match self.limits.get(limit.name()) {
             Some(held) => held.limit.rate().rescaled(held.full_at, limit.rate(), now),
             None => FullAt::ALWAYS,

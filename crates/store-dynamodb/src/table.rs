@@ -73,5 +73,8 @@ pub trait Table: Send + Sync + fmt::Debug + 'static {
     ) -> impl Future<Output = TransactOutcome> + Send;
 
     /// Reads items, strongly consistent, in the order of the keys.
-    fn get(&self, keys: &[BucketKey]) -> impl Future<Output = Result<Vec<Option<BucketItem>>, StoreError>> + Send;
+    fn get(
+        &self,
+        keys: &[BucketKey],
+    ) -> impl Future<Output = Result<Vec<Option<BucketItem>>, StoreError>> + Send;
 }

@@ -9,7 +9,10 @@ use crate::table::Table;
 
 /// Takes from all levels at once, each by its own write. If one denies, the others are returned before the denial is
 /// reported; a crash in between leaves them taken (invariant I5).
-pub async fn take_parallel<T: Table>(combiner: &Combiner<T>, take: Change<'_>) -> Result<Decision, StoreError> {
+pub async fn take_parallel<T: Table>(
+    combiner: &Combiner<T>,
+    take: Change<'_>,
+) -> Result<Decision, StoreError> {
     let submit = |(level, amounts): (&Level, &[_])| {
         combiner.submit(level, amounts.iter().copied().collect(), take.acquires, Kind::Take)
     };
@@ -45,9 +48,9 @@ pub async fn take_parallel<T: Table>(combiner: &Combiner<T>, take: Change<'_>) -
 /// Applies signed amounts to all levels, each by its own write. Every level is carried out, whatever becomes of the
 /// others and of the caller.
 pub async fn apply_parallel<T: Table>(combiner: &Combiner<T>, change: Change<'_>) -> Result<(), StoreError> {
-    let concerned = change.by_level().filter(|(_, amounts)| {
-        change.acquires != 0 || amounts.iter().any(|amount| !amount.is_zero())
-    });
+    let concerned = change
+        .by_level()
+        .filter(|(_, amounts)| change.acquires != 0 || amounts.iter().any(|amount| !amount.is_zero()));
     let shares: Vec<_> = concerned
         .map(|(level, amounts)| {
             combiner.submit(level, amounts.iter().copied().collect(), change.acquires, Kind::Apply)
@@ -125,5 +128,8 @@ fn joined(readings: impl Iterator<Item = Reading>) -> Reading {
             all.full_at.extend(next.full_at);
             all
         })
-        .unwrap_or_else(|| Reading { at: zae_limiter_core::Timestamp::EPOCH, full_at: smallvec::SmallVec::new() })
+        .unwrap_or_else(|| Reading {
+            at: zae_limiter_core::Timestamp::EPOCH,
+            full_at: smallvec::SmallVec::new(),
+        })
 }

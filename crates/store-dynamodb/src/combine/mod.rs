@@ -38,7 +38,12 @@ pub struct CombineOptions {
 
 impl Default for CombineOptions {
     fn default() -> Self {
-        Self { attempts: 12, timeout: Duration::from_secs(5), denial_ttl: Duration::from_secs(1), buckets: 100_000 }
+        Self {
+            attempts: 12,
+            timeout: Duration::from_secs(5),
+            denial_ttl: Duration::from_secs(1),
+            buckets: 100_000,
+        }
     }
 }
 

@@ -123,8 +123,12 @@ impl Bucket {
 
     /// Plans the write of a batch.
     pub(super) fn plan(&self, batch: &Batch, now: Timestamp, stamp: Stamp) -> BucketWrite {
-        let asked =
-            Asked { level: &batch.level, amounts: &batch.amounts, acquires: batch.acquires, kind: batch.kind };
+        let asked = Asked {
+            level: &batch.level,
+            amounts: &batch.amounts,
+            acquires: batch.acquires,
+            kind: batch.kind,
+        };
         self.plan_for(asked, now, stamp)
     }
 
@@ -252,7 +256,10 @@ impl State {
 impl Waiting {
     /// Tells whoever waits. What was taken for one who has gone is handed back to the caller.
     #[must_use = "what was taken for one who has gone has to be returned"]
-    pub(super) fn answer_or_return(self, answer: Result<LevelDecision, StoreError>) -> Option<(Level, Amounts, i64)> {
+    pub(super) fn answer_or_return(
+        self,
+        answer: Result<LevelDecision, StoreError>,
+    ) -> Option<(Level, Amounts, i64)> {
         let reply = self.reply?;
         match reply.send(answer) {
             Err(Ok(LevelDecision::Admitted(_))) if self.kind == Kind::Take => {
@@ -283,7 +290,8 @@ impl Batch {
     }
 
     fn can_take_in(&self, next: &Waiting) -> bool {
-        let same_way = |(own, more): (&Millitokens, &Millitokens)| own.get().signum() * more.get().signum() >= 0;
+        let same_way =
+            |(own, more): (&Millitokens, &Millitokens)| own.get().signum() * more.get().signum() >= 0;
         self.waiting.len() < COMBINED_AT_MOST
             && self.level.limits == next.level.limits
             && self.amounts.iter().zip(&next.amounts).all(same_way)
@@ -348,7 +356,10 @@ impl<'a> Balances<'a> {
 
     fn can_never_take(&self, amounts: &[Millitokens]) -> bool {
         let burst = |limit: &zae_limiter_core::Limit| limit.rate().scaled_burst();
-        self.limits.iter().zip(amounts).any(|(limit, amount)| limit.rate().scaled_cost(*amount) > burst(limit))
+        self.limits
+            .iter()
+            .zip(amounts)
+            .any(|(limit, amount)| limit.rate().scaled_cost(*amount) > burst(limit))
     }
 
     fn reading(&self) -> Reading {
