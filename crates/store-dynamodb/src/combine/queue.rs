@@ -246,7 +246,7 @@ impl State {
                 (Step::Busy { .. } | Step::Idle { .. }, false) => {
                     found.and_then(state_of).is_some_and(|state| state >= scaled_now)
                 }
-                (Step::Stay { .. } | Step::Return { .. } | Step::Swap { .. }, _) => continue,
+                (Step::Stay { .. } | Step::Return { .. } | Step::Swap { .. } | Step::Never, _) => continue,
             };
             self.busy.entry(name.clone()).or_default().observe(busy);
         }

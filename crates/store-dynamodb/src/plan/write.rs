@@ -19,7 +19,7 @@ pub struct BucketWrite {
     pub stamp: Stamp,
     /// Entries of writers that are removed, if they are still these.
     pub forget: Vec<(Writer, u64)>,
-    /// Whether the item may be new, so that its index keys are written too.
+    /// Whether the item may be new, so that its index keys are written too. Otherwise it has to be there.
     pub may_create: bool,
 }
 
@@ -37,12 +37,13 @@ pub struct LimitWrite {
 /// The condition on a limit's state, and what it becomes. Numbers are on the scale of the limit's [`FullAt`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// If the state is at least `from` (the bucket is not full) and at most `to` (it holds enough): moves on by `cost`.
+    /// If the state is at least `from` (the bucket is not full) and at most `to`: moves on by `cost`.
     Busy {
         /// Now.
         from: i128,
-        /// Now, and the burst, less the cost; `None` for a charge, which may leave debt.
-        to: Option<i128>,
+        /// Not below `from`. For a take: now, and the burst, less the cost, so that the bucket holds enough. For a
+        /// charge, which may leave debt: as far as the expiry time covers.
+        to: i128,
         /// What is taken.
         cost: i128,
     },
@@ -59,6 +60,8 @@ pub enum Step {
     Stay {
         /// Now, and the burst.
         to: i128,
+        /// What the condition may take for granted.
+        found: Found,
     },
     /// If there is a state: moves back by `cost`.
     Return {
@@ -74,6 +77,8 @@ pub enum Step {
         /// The state to be, on the scale of the new parameters.
         after: FullAt,
     },
+    /// Does not apply: what is asked can never be taken, or not from the state known. The answer brings the item.
+    Never,
 }
 
 /// What is known of a limit that is taken to be full. The condition is as narrow as that, since DynamoDB bounds the
@@ -98,11 +103,4 @@ pub enum Expiry {
     Keep(u64),
     /// Becomes this, in s; refused if it is later already, for then somebody had a reason.
     Raise(u64),
-    /// Moves on by this many s: as far as debt may move the state.
-    Extend {
-        /// Refused if it is earlier than this, in s.
-        from: u64,
-        /// By so many s.
-        by: u64,
-    },
 }

@@ -3,3 +3,4 @@
 mod case;
 mod expressions;
 mod properties;
+mod regressions;
