@@ -68,6 +68,7 @@ pub enum Heard {
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields say what they are")]
 pub enum Event {
     /// A client started, with a clock that is wrong by so many ms.
     Started { client: Writer, skew_ms: i64 },
@@ -103,6 +104,11 @@ pub struct History {
 }
 
 impl History {
+    /// Nothing yet; no clock will be wrong by more than `skew_ms`.
+    pub fn new(skew_ms: u64) -> Self {
+        Self { skew_ms, ..Self::default() }
+    }
+
     /// Writes down an event.
     pub fn note(&mut self, at: u64, event: Event) {
         self.events.push((at, event));
@@ -149,7 +155,14 @@ impl fmt::Display for Event {
             }
             Self::Ended { op, end } => write!(f, "call {} ends: {end:?}", op.0),
             Self::Sent { request, client, key, write, clock } => {
-                write!(f, "{client} sends {} at {} to {}: {write}", request.0, clock.as_millis(), key.entity_id, write = Shown(write))
+                write!(
+                    f,
+                    "{client} sends {} at {} to {}: {write}",
+                    request.0,
+                    clock.as_millis(),
+                    key.entity_id,
+                    write = Shown(write)
+                )
             }
             Self::Applied { request, item } => {
                 write!(f, "request {} is applied: ttl {}, ac {}", request.0, item.ttl, item.acquires)?;

@@ -39,7 +39,8 @@ impl Manner {
         let gives_up = world.chance(impatient);
         let latency = Duration::from_millis(world.state().network.latency_ms);
         let patience = gives_up.then(|| world.up_to(3 * latency));
-        let holds = if world.chance(300) { world.up_to(Duration::from_secs(30)) } else { world.up_to(latency * 4) };
+        let holds =
+            if world.chance(300) { world.up_to(Duration::from_secs(30)) } else { world.up_to(latency * 4) };
         let mut state = world.state();
         let settles = match state.rng.u32(..10) {
             0..4 => Settles::AsTaken,
@@ -91,6 +92,10 @@ pub async fn lease(world: World, client: Client, mut parts: Vec<Part>, manner: M
 
 /// The same part with other amounts, in millitokens.
 fn with_amounts(part: &Part, mut amount: impl FnMut(&zae_limiter_core::Limit, i64) -> i64) -> Part {
-    let amounts = part.limits.iter().zip(&part.amounts).map(|(limit, taken)| Millitokens::new(amount(limit, taken.get())));
+    let amounts = part
+        .limits
+        .iter()
+        .zip(&part.amounts)
+        .map(|(limit, taken)| Millitokens::new(amount(limit, taken.get())));
     Part { amounts: amounts.collect(), ..part.clone() }
 }

@@ -159,7 +159,8 @@ impl Table for Line {
         let answer = match (fate.arrives, fate.answer) {
             (Some(arrives), Answer::Outcome(after)) => {
                 sleep(arrives).await;
-                let items: Vec<_> = keys.iter().map(|key| self.world.state().items.get(key).cloned()).collect();
+                let items: Vec<_> =
+                    keys.iter().map(|key| self.world.state().items.get(key).cloned()).collect();
                 sleep(after.saturating_sub(arrives)).await;
                 Ok(items)
             }

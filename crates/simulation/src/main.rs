@@ -28,6 +28,9 @@ struct Cli {
     /// Breaks the protocol: the checker is to notice.
     #[arg(long)]
     mutation: Option<Mutation>,
+    /// Does not stop at the first seed that fails.
+    #[arg(long)]
+    keep_going: bool,
     /// Runs so many seeds at a time.
     #[arg(long, default_value_t = default_threads())]
     threads: usize,
@@ -74,7 +77,9 @@ fn many(cli: &Cli) -> bool {
             match check(&run(seed, cli.mutation).history) {
                 Ok(summary) => total.add(summary),
                 Err(violation) => {
-                    next.store(end, Ordering::Relaxed);
+                    if !cli.keep_going {
+                        next.store(end, Ordering::Relaxed);
+                    }
                     total.failures.push((seed, violation));
                 }
             }
@@ -88,12 +93,15 @@ fn many(cli: &Cli) -> bool {
         let threads: Vec<_> = (0..cli.threads.max(1)).map(|_| scope.spawn(work)).collect();
         let done = threads.into_iter().map(|thread| thread.join());
         // A panic in a run is passed on.
-        done.map(|total| total.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).fold(Total::default(), Total::with)
+        done.map(|total| total.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .fold(Total::default(), Total::with)
     });
     say(&format!("{total}, {:.1} s", began.elapsed().as_secs_f64()));
     for (seed, violation) in &total.failures {
         let mutation = cli.mutation.map(|mutation| format!(" --mutation {mutation}")).unwrap_or_default();
-        say(&format!("seed {seed} fails: {violation}\n  repeat it: cargo xtask simulate --seed {seed} --trace{mutation}"));
+        say(&format!(
+            "seed {seed} fails: {violation}\n  repeat it: cargo xtask simulate --seed {seed} --trace{mutation}"
+        ));
     }
     !total.failures.is_empty()
 }
@@ -141,7 +149,11 @@ impl std::fmt::Display for Total {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { seeds, exact, all, failures } = self;
         write!(f, "{seeds} seeds hold, {exact} of them to the token; {} failed. ", failures.len())?;
-        write!(f, "{} calls: {} done, {} denied, {} cancelled, {} failed; ", all.calls, all.admitted, all.denied, all.cancelled, all.failed)?;
+        write!(
+            f,
+            "{} calls: {} done, {} denied, {} cancelled, {} failed; ",
+            all.calls, all.admitted, all.denied, all.cancelled, all.failed
+        )?;
         write!(f, "{} writes, {} items deleted", all.writes, all.deleted)
     }
 }

@@ -52,10 +52,10 @@ impl Mutation {
                 write.limits.iter_mut().for_each(|limit| self.of_limit(limit));
             }
             Self::NoStamps => write.stamp.number = u64::MAX / 2 + request.0 as u64,
-            Self::EarlyExpiry if write.expiry != Expiry::Stay => {
+            Self::EarlyExpiry => {
                 write.expiry = Expiry::Raise(clock.now().as_millis() / 1_000 + 1);
             }
-            Self::ChargeWithoutMax | Self::NoCompensation | Self::EarlyExpiry => {}
+            Self::ChargeWithoutMax | Self::NoCompensation => {}
         }
         write
     }
@@ -74,7 +74,9 @@ impl Mutation {
             (Self::ChargeWithoutMax, step @ Step::Idle { found: Found::Present, .. }) => {
                 *step = Step::Busy { from: i128::MIN, to: i128::MAX, cost };
             }
-            (Self::NoRescaling, Step::Swap { from, after, .. }) => *after = FullAt::from_scaled(from.scaled() + cost),
+            (Self::NoRescaling, Step::Swap { from, after, .. }) => {
+                *after = FullAt::from_scaled(from.scaled() + cost)
+            }
             _ => {}
         }
     }

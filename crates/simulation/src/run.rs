@@ -45,7 +45,11 @@ pub fn run(seed: u64, mutation: Option<Mutation>) -> Run {
 async fn play(scenario: Arc<Scenario>, rng: Rng, mutation: Option<Mutation>) -> History {
     let world = World::new(rng, scenario.network, mutation, scenario.skew_ms);
     let clients: Vec<_> = (0..scenario.clients).map(|_| start(&world, &scenario)).collect();
-    let stage = Stage { world: world.clone(), clients: Arc::new(Mutex::new(clients)), scenario: Arc::clone(&scenario) };
+    let stage = Stage {
+        world: world.clone(),
+        clients: Arc::new(Mutex::new(clients)),
+        scenario: Arc::clone(&scenario),
+    };
     for phase in &scenario.phases {
         stage.play(phase).await;
     }

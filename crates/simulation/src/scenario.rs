@@ -128,7 +128,7 @@ fn amount(rng: &mut Rng, limit: &Limit) -> i64 {
 pub fn correction(rng: &mut Rng, limit: &Limit, taken: i64) -> i64 {
     match rng.u32(..10) {
         0..3 => 0,
-        3..6 => -rng.i64(..=taken.max(0)),
+        3..6 => -rng.i64(0..=taken.max(0)),
         6..9 => amount(rng, limit),
         _ => 3 * amount(rng, limit),
     }

@@ -45,7 +45,7 @@ pub struct State {
 impl World {
     /// An empty table.
     pub fn new(rng: Rng, network: Network, mutation: Option<Mutation>, skew_ms: u64) -> Self {
-        let history = History { skew_ms, ..History::default() };
+        let history = History::new(skew_ms);
         let state = State { rng, items: BTreeMap::new(), network, tokens: Vec::new(), history };
         Self(Arc::new(Inner {
             time: TrueTime::begin(),
@@ -98,8 +98,12 @@ impl World {
         let mut state = self.state();
         let State { rng, items, history, .. } = &mut *state;
         let expired = |item: &BucketItem| item.ttl * 1_000 < now_ms + ahead_ms;
-        let chosen: Vec<_> =
-            items.iter().filter(|(_, item)| expired(item)).filter(|_| rng.bool()).map(|(key, _)| key.clone()).collect();
+        let chosen: Vec<_> = items
+            .iter()
+            .filter(|(_, item)| expired(item))
+            .filter(|_| rng.bool())
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in chosen {
             if let Some(item) = items.remove(&key) {
                 history.note(now_ms, Event::Deleted { key, item });

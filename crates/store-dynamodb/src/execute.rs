@@ -19,7 +19,6 @@ pub fn execute(item: Option<&BucketItem>, write: &BucketWrite) -> Result<BucketI
         check(next.writers.remove(writer) == Some(*number))?;
     }
     next.ttl = match write.expiry {
-        Expiry::Stay => next.ttl,
         Expiry::Keep(least) => {
             check(item.is_some() && next.ttl >= least)?;
             next.ttl

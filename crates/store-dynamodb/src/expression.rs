@@ -175,7 +175,6 @@ fn stamp(clauses: &mut Clauses, write: &BucketWrite) {
 
 fn expiry(clauses: &mut Clauses, expiry: Expiry) {
     match expiry {
-        Expiry::Stay => return,
         Expiry::Keep(least) => {
             clauses.number(":x", least);
             clauses.conditions.push("#x>=:x".to_owned());

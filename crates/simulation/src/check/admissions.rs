@@ -13,8 +13,10 @@ use crate::model::{burst, parts, per_ms};
 /// What one limit of one bucket admitted and got back.
 struct Limited<'a> {
     limit: &'a Limit,
-    /// Whether everyone knew it like that all the time.
-    is_constant: bool,
+    /// What fits, of all parameters that anyone knew.
+    burst: i128,
+    /// What flows in during one ms, of all parameters that anyone knew.
+    per_ms: i128,
     /// Admitted takes: from call to answer, and how much.
     takes: Vec<(u64, u64, i128)>,
     /// Returns, and takes that may have been returned: from when to when, and how much.
@@ -23,11 +25,9 @@ struct Limited<'a> {
 
 pub(super) fn check(history: &History) -> Result<(), Violation> {
     for ((key, _), limited) in &mut collect(history) {
-        if limited.is_constant {
-            limited.check(history.skew_ms).map_err(|what| {
-                Violation::new("I1", format!("{what} on {} of {key}", limited.limit))
-            })?;
-        }
+        limited
+            .check(history.skew_ms)
+            .map_err(|what| Violation::new("I1", format!("{what} on {} of {key}", limited.limit)))?;
     }
     Ok(())
 }
@@ -62,11 +62,13 @@ fn note<'a>(
         for (limit, amount) in part.limits.iter().zip(&part.amounts) {
             let limited = all.entry((&part.key, limit.name())).or_insert_with(|| Limited {
                 limit,
-                is_constant: true,
+                burst: 0,
+                per_ms: 0,
                 takes: Vec::new(),
                 returns: Vec::new(),
             });
-            limited.is_constant &= limited.limit == limit;
+            limited.burst = limited.burst.max(burst(limit));
+            limited.per_ms = limited.per_ms.max(per_ms(limit));
             let moved = parts(amount.get());
             match (kind, ended) {
                 (Kind::Take, Some((to, End::Done))) => limited.takes.push((from, to, moved)),
@@ -95,7 +97,7 @@ impl Limited<'_> {
                     admitted -= returned;
                 }
                 let time = i128::from(end - begin + 2 * skew_ms);
-                if admitted > burst(self.limit) + per_ms(self.limit) * time {
+                if admitted > self.burst + self.per_ms * time {
                     return Err(format!("too much was admitted from {begin} to {end}"));
                 }
             }

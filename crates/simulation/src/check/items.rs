@@ -73,12 +73,11 @@ impl<'a> Table<'a> {
         for limit_write in &write.limits {
             let (limit, milli) = (&limit_write.limit, limit_write.consumed.get());
             let window = self.windows.entry((key, limit.name())).or_insert_with(|| Window::new(limit));
-            window.note(limit, milli, write.acquires > 0, clock).map_err(|what| {
-                Violation::new("I1", format!("{what} on {limit} of {key}"))
-            })?;
-            item.apply(limit, milli, write.acquires > 0, clock).map_err(|what| {
-                Violation::new("I1", format!("{what} on {limit} of {key}"))
-            })?;
+            window
+                .note(limit, milli, write.acquires > 0, clock)
+                .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
+            item.apply(limit, milli, write.acquires > 0, clock)
+                .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
         }
         item.agrees(found).map_err(|what| Violation::new("I4", format!("{what} of {key}")))?;
         item.expires(found).map_err(|what| Violation::new("I8", format!("{what}: {key}")))
@@ -88,7 +87,8 @@ impl<'a> Table<'a> {
         let item = self.items.remove(key).unwrap_or_default();
         for (name, bucket) in &item.buckets {
             if !bucket.is_full(at) {
-                let what = format!("{key} was deleted at {at}, {} with {:.3} tokens", name, bucket.tokens(at));
+                let what =
+                    format!("{key} was deleted at {at}, {} with {:.3} tokens", name, bucket.tokens(at));
                 return Err(Violation::new("I8", format!("{what}; it expired at {} s", found.ttl)));
             }
         }
@@ -131,11 +131,17 @@ impl Item {
         for (name, held) in &found.limits {
             let (bucket, consumed) = (&self.buckets[name], self.consumed[name]);
             if held.consumed.get() != consumed {
-                return Err(format!("{} of {name} are counted in place of {consumed} millitokens", held.consumed));
+                return Err(format!(
+                    "{} of {name} are counted in place of {consumed} millitokens",
+                    held.consumed
+                ));
             }
             if held.limit != *bucket.limit() || !bucket.agrees(held.full_at.scaled()) {
                 let at = held.limit.rate().full_at_ms(held.full_at);
-                return Err(format!("the state of {} is not what it should be, full at {at}: {bucket:?}", held.limit));
+                return Err(format!(
+                    "the state of {} is not what it should be, full at {at}: {bucket:?}",
+                    held.limit
+                ));
             }
         }
         Ok(())
@@ -150,7 +156,10 @@ impl Item {
         for held in found.limits.values() {
             let full_at = held.limit.rate().full_at_ms(held.full_at);
             if full_at > found.ttl * 1_000 {
-                return Err(format!("{} is full at {full_at} ms, but expires at {} s", held.limit, found.ttl));
+                return Err(format!(
+                    "{} is full at {full_at} ms, but expires at {} s",
+                    held.limit, found.ttl
+                ));
             }
         }
         Ok(())

@@ -61,7 +61,11 @@ struct Range {
 
 impl std::fmt::Display for Range {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.least == self.most { write!(f, "{}", self.least) } else { write!(f, "{}..{}", self.least, self.most) }
+        if self.least == self.most {
+            write!(f, "{}", self.least)
+        } else {
+            write!(f, "{}..{}", self.least, self.most)
+        }
     }
 }
 
@@ -135,7 +139,10 @@ impl<'a> Ledger<'a> {
             Event::Crashed { client } => {
                 self.crashed.insert(*client, at);
             }
-            Event::Started { .. } | Event::Stepped { .. } | Event::NotApplied { .. } | Event::Deleted { .. } => {}
+            Event::Started { .. }
+            | Event::Stepped { .. }
+            | Event::NotApplied { .. }
+            | Event::Deleted { .. } => {}
         }
     }
 
@@ -146,7 +153,11 @@ impl<'a> Ledger<'a> {
     /// What a call says of each account.
     fn expect(&self, call: &Call<'a>, expected: &mut BTreeMap<Account<'a>, Range>) {
         for part in call.parts {
-            let tokens = part.limits.iter().zip(&part.amounts).map(|(limit, amount)| (Some(limit.name()), amount.get()));
+            let tokens = part
+                .limits
+                .iter()
+                .zip(&part.amounts)
+                .map(|(limit, amount)| (Some(limit.name()), amount.get()));
             for (name, amount) in tokens.chain([(None, call.acquires)]) {
                 let range = expected.entry((&part.key, name)).or_default();
                 match (call.kind, call.ended) {
@@ -184,7 +195,8 @@ impl<'a> Ledger<'a> {
 impl<'a> Tried<'a> {
     fn accounts(&self) -> impl Iterator<Item = (Account<'a>, i64)> {
         let (key, write) = (self.key, self.write);
-        let tokens = write.limits.iter().map(move |limit| ((key, Some(limit.limit.name())), limit.consumed.get()));
+        let tokens =
+            write.limits.iter().map(move |limit| ((key, Some(limit.limit.name())), limit.consumed.get()));
         tokens.chain([((key, None), write.acquires)])
     }
 

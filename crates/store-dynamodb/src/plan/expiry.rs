@@ -5,8 +5,9 @@ use zae_limiter_core::{Limit, Timestamp};
 use super::{Expiry, Kind, LimitWrite, Step};
 use crate::item::BucketItem;
 
-/// An item may expire no sooner than so long after all of it is full, in s. Covers clocks that differ, and writes that
-/// arrive late: as long as one is under way, the item remembers the stamp that it is recognised by.
+/// An item may expire no sooner than so long after all of it is full, and after it was last written, in s. Covers clocks
+/// that differ, and writes that arrive late: as long as one is under way, the item remembers the stamp that it is
+/// recognised by.
 pub const EXPIRY_MARGIN_S: u64 = 3_600;
 /// Expiry times are rounded up to a multiple of this many seconds, so that most writes leave them alone.
 const STEP_S: u64 = 3_600;
@@ -16,13 +17,10 @@ pub(super) fn settle(
     kind: Kind,
     limits: &mut [LimitWrite],
     item: Option<&BucketItem>,
-    may_create: bool,
     now: Timestamp,
 ) -> Expiry {
-    let full_by = limits.iter().filter_map(|write| full_by(kind, write, now)).max();
-    let Some(full_by) = full_by.or_else(|| may_create.then(|| now.as_millis().div_ceil(1_000))) else {
-        return Expiry::Stay;
-    };
+    let now_s = now.as_millis().div_ceil(1_000);
+    let full_by = limits.iter().filter_map(|write| full_by(kind, write, now)).fold(now_s, u64::max);
     let least = full_by.saturating_add(EXPIRY_MARGIN_S);
     let expires = item.map(|item| item.ttl).filter(|ttl| *ttl >= least);
     let (expiry, expires) = match expires {

@@ -83,7 +83,7 @@ pub fn plan(
         limits.push(LimitWrite { limit: limit.clone(), consumed: *amount, step });
     }
     let may_create = item.is_none() && limits.iter().all(LimitWrite::may_create);
-    let expiry = expiry::settle(asked.kind, &mut limits, item, may_create, now);
+    let expiry = expiry::settle(asked.kind, &mut limits, item, now);
     BucketWrite {
         limits,
         acquires: asked.acquires,

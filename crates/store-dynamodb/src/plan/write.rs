@@ -97,8 +97,6 @@ pub enum Found {
 /// either, so that what one process knows of it stays true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// Stays, whatever it is: the write brings the bucket no further from full.
-    Stay,
     /// Stays; refused if it is earlier than this, in s.
     Keep(u64),
     /// Becomes this, in s; refused if it is later already, for then somebody had a reason.

@@ -100,6 +100,18 @@ fn a_kept_expiry_leaves_time_for_late_writes() {
 }
 
 #[test]
+fn an_item_that_has_expired_is_not_written_without_a_new_expiry() {
+    // It may be deleted the moment after, and a retry of the write would not be recognised.
+    let level = level("n=10/sec");
+    let mut item = carried_out(Kind::Take, &level, 1_000, None, 1).unwrap();
+    item.ttl = NOW_MS / 1_000 - 9_000;
+    for (kind, milli) in [(Kind::Take, 0), (Kind::Apply, 0), (Kind::Apply, -1)] {
+        let item = carried_out(kind, &level, milli, Some(&item), 2).unwrap();
+        assert!(item.ttl >= NOW_MS / 1_000 + EXPIRY_MARGIN_S);
+    }
+}
+
+#[test]
 fn small_charges_do_not_push_the_expiry_ever_further() {
     let level = level("n=1000/sec");
     let mut item = carried_out(Kind::Take, &level, 1_000, None, 1).unwrap();
