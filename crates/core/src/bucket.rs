@@ -117,7 +117,8 @@ impl Rate {
 
     /// The first whole ms at which the bucket is full: when its record may expire.
     pub fn full_at_ms(self, full_at: FullAt) -> u64 {
-        let whole = full_at.0.max(0).min(self.scaled_max()).unsigned_abs().div_ceil(self.amount().unsigned_abs());
+        let whole =
+            full_at.0.max(0).min(self.scaled_max()).unsigned_abs().div_ceil(self.amount().unsigned_abs());
         u64::try_from(whole).unwrap_or(u64::MAX)
     }
 

@@ -58,7 +58,9 @@ pub enum LimitError {
     #[error("at most {MAX_LIMITS} limits can share a bucket, these are {0}")]
     TooMany(usize),
     /// A text is not a limit.
-    #[error("cannot read limit {text:?}: {problem}; expected NAME=AMOUNT/PERIOD[:burst=N], for example rpm=100/min or tpm=10k/min:burst=15k")]
+    #[error(
+        "cannot read limit {text:?}: {problem}; expected NAME=AMOUNT/PERIOD[:burst=N], for example rpm=100/min or tpm=10k/min:burst=15k"
+    )]
     Text {
         /// The text.
         text: String,
@@ -306,10 +308,7 @@ mod tests {
     fn sets_have_no_duplicates_and_are_never_empty() {
         let rpm = Limit::per_minute("rpm", 1).unwrap();
         assert_eq!(LimitSet::new([]), Err(LimitError::NoLimits));
-        assert_eq!(
-            LimitSet::new([rpm.clone(), rpm.clone()]),
-            Err(LimitError::Duplicate(rpm.name().clone()))
-        );
+        assert_eq!(LimitSet::new([rpm.clone(), rpm.clone()]), Err(LimitError::Duplicate(rpm.name().clone())));
     }
 
     #[test]

@@ -108,7 +108,9 @@ pub struct Reading {
 impl Reading {
     /// What each limit of each level holds, rounded down to millitokens.
     pub fn balances<'a>(&'a self, levels: &'a [Level]) -> impl Iterator<Item = Millitokens> + 'a {
-        limits_of(levels).zip(&self.full_at).map(|((_, limit), full_at)| limit.rate().balance(*full_at, self.at))
+        limits_of(levels)
+            .zip(&self.full_at)
+            .map(|((_, limit), full_at)| limit.rate().balance(*full_at, self.at))
     }
 
     /// The status of every limit of every level, for a request of `amounts` on the states read.

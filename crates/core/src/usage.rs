@@ -87,7 +87,10 @@ pub struct WindowError(String);
 impl FromStr for Window {
     type Err = WindowError;
     fn from_str(name: &str) -> Result<Self, WindowError> {
-        Self::ALL.into_iter().find(|window| window.as_str() == name).ok_or_else(|| WindowError(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|window| window.as_str() == name)
+            .ok_or_else(|| WindowError(name.to_owned()))
     }
 }
 
@@ -129,7 +132,13 @@ pub struct UsageQuery {
 impl UsageQuery {
     /// All snapshots of `entity_id` in windows of kind `window`.
     pub const fn of(entity_id: EntityId, window: Window) -> Self {
-        Self { entity_id: Some(entity_id), resource: None, window, from: Timestamp::EPOCH, to: Timestamp::MAX }
+        Self {
+            entity_id: Some(entity_id),
+            resource: None,
+            window,
+            from: Timestamp::EPOCH,
+            to: Timestamp::MAX,
+        }
     }
 }
 

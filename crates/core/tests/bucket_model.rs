@@ -17,7 +17,13 @@ impl Model {
     fn new(limit: &Limit, now: u64) -> Self {
         let period = limit.refill_period().as_millis() as i128;
         let burst = i128::from(limit.burst()) * 1000 * period;
-        Self { balance: burst, refilled_at: now, amount: i128::from(limit.refill_amount()) * 1000, period, burst }
+        Self {
+            balance: burst,
+            refilled_at: now,
+            amount: i128::from(limit.refill_amount()) * 1000,
+            period,
+            burst,
+        }
     }
 
     fn refill(&mut self, now: u64) {
@@ -150,11 +156,16 @@ proptest! {
 fn admitted(limit: &Limit, poll_every_ms: u64, for_ms: u64) -> (u64, Option<u64>) {
     let rate = limit.rate();
     let start = 1_700_000_000_000;
-    let mut state =
-        rate.charge(FullAt::ALWAYS, Millitokens::from_tokens(limit.burst() as i64), Timestamp::from_millis(start));
+    let mut state = rate.charge(
+        FullAt::ALWAYS,
+        Millitokens::from_tokens(limit.burst() as i64),
+        Timestamp::from_millis(start),
+    );
     let (mut count, mut first) = (0, None);
     for elapsed in (poll_every_ms..=for_ms).step_by(poll_every_ms as usize) {
-        if let Ok(after) = rate.take(state, Millitokens::from_tokens(1), Timestamp::from_millis(start + elapsed)) {
+        if let Ok(after) =
+            rate.take(state, Millitokens::from_tokens(1), Timestamp::from_millis(start + elapsed))
+        {
             state = after;
             count += 1;
             first.get_or_insert(elapsed);

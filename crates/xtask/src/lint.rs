@@ -24,5 +24,3 @@ fn deny() -> Result<(), String> {
     }
     cargo(&["deny", "--offline", "--all-features", "check", "bans", "licenses", "sources"])
 }
-
-

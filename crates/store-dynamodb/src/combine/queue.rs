@@ -168,8 +168,8 @@ impl State {
 
     fn next(&mut self, now: Timestamp, denial_ttl: Duration) -> Next {
         loop {
-            // Whoever gave up while waiting is passed over.
-            self.queue.retain(|waiting| waiting.reply.as_ref().is_none_or(|reply| !reply.is_closed()));
+            // Whoever gave up while waiting to take is passed over. An apply is carried out all the same.
+            self.queue.retain(|waiting| waiting.kind == Kind::Apply || !waiting.is_abandoned());
             let Some(head) = self.queue.front() else {
                 self.working = false;
                 return Next::Rest;
@@ -254,6 +254,11 @@ impl State {
 }
 
 impl Waiting {
+    /// Whether whoever asked has gone.
+    fn is_abandoned(&self) -> bool {
+        self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+
     /// Tells whoever waits. What was taken for one who has gone is handed back to the caller.
     #[must_use = "what was taken for one who has gone has to be returned"]
     pub(super) fn answer_or_return(
