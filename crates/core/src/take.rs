@@ -116,7 +116,8 @@ impl Reading {
     /// How long until every limit of every level admits a request of `amounts`, from the states read.
     pub fn wait(&self, levels: &[Level], amounts: &[Millitokens]) -> Wait {
         let waits = limits_of(levels).zip(&self.full_at).zip(amounts);
-        let waits = waits.map(|(((_, limit), full_at), amount)| limit.rate().wait(*full_at, *amount, self.at));
+        let waits =
+            waits.map(|(((_, limit), full_at), amount)| limit.rate().wait(*full_at, *amount, self.at));
         waits.max().unwrap_or(Wait::None)
     }
 

@@ -10,6 +10,7 @@ pub struct ConditionFailed;
 
 /// The item after `write`, if its condition holds on `item`.
 pub fn execute(item: Option<&BucketItem>, write: &BucketWrite) -> Result<BucketItem, ConditionFailed> {
+    check(item.is_some() || write.may_create)?;
     let mut next = item.cloned().unwrap_or_default();
     let repeated = next.writers.get(&write.stamp.writer).is_some_and(|seen| *seen >= write.stamp.number);
     check(!repeated)?;
@@ -18,7 +19,6 @@ pub fn execute(item: Option<&BucketItem>, write: &BucketWrite) -> Result<BucketI
         check(next.writers.remove(writer) == Some(*number))?;
     }
     next.ttl = match write.expiry {
-        Expiry::Stay => next.ttl,
         Expiry::Keep(least) => {
             check(item.is_some() && next.ttl >= least)?;
             next.ttl
@@ -26,10 +26,6 @@ pub fn execute(item: Option<&BucketItem>, write: &BucketWrite) -> Result<BucketI
         Expiry::Raise(to) => {
             check(next.ttl <= to)?;
             to
-        }
-        Expiry::Extend { from, by } => {
-            check(item.is_some() && next.ttl >= from)?;
-            next.ttl.saturating_add(by)
         }
     };
     for limit_write in &write.limits {
@@ -39,19 +35,15 @@ pub fn execute(item: Option<&BucketItem>, write: &BucketWrite) -> Result<BucketI
         let full_at = match &limit_write.step {
             Step::Busy { from, to, cost } => {
                 let state = same.ok_or(ConditionFailed)?;
-                check(state >= *from && to.is_none_or(|to| state <= to))?;
+                check(state >= *from && state <= *to)?;
                 Some(state + cost)
             }
             Step::Idle { before, after, found } => {
-                match found {
-                    Found::Absent => check(held.is_none())?,
-                    Found::Present => check(same.is_some_and(|state| state < *before))?,
-                    Found::Unknown => check(held.is_none() || same.is_some_and(|state| state < *before))?,
-                }
+                check(holds(held, same, *found, |state| state < *before))?;
                 Some(*after)
             }
-            Step::Stay { to } => {
-                check(held.is_none() || same.is_some_and(|state| state <= *to))?;
+            Step::Stay { to, found } => {
+                check(holds(held, same, *found, |state| state <= *to))?;
                 None
             }
             Step::Return { cost } => Some(same.ok_or(ConditionFailed)? - cost),
@@ -59,6 +51,7 @@ pub fn execute(item: Option<&BucketItem>, write: &BucketWrite) -> Result<BucketI
                 check(held.is_some_and(|held| held.limit == *from_limit && held.full_at == *from))?;
                 Some(after.scaled())
             }
+            Step::Never => return Err(ConditionFailed),
         };
         if let Some(full_at) = full_at {
             let consumed = held.map(|held| held.consumed).unwrap_or_default() + limit_write.consumed;
@@ -68,6 +61,15 @@ pub fn execute(item: Option<&BucketItem>, write: &BucketWrite) -> Result<BucketI
     }
     next.acquires += write.acquires;
     Ok(next)
+}
+
+/// Whether a limit is as a condition on a full bucket wants it: absent, or in a state that `is_full` says yes to.
+fn holds(held: Option<&LimitItem>, same: Option<i128>, found: Found, is_full: impl Fn(i128) -> bool) -> bool {
+    match found {
+        Found::Absent => held.is_none(),
+        Found::Present => same.is_some_and(is_full),
+        Found::Unknown => held.is_none() || same.is_some_and(is_full),
+    }
 }
 
 fn check(holds: bool) -> Result<(), ConditionFailed> {

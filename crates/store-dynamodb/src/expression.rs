@@ -43,7 +43,6 @@ impl Clauses {
         self.expression.names.insert(placeholder.to_owned(), name);
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "numbers, and references to numbers")]
     fn number(&mut self, placeholder: &str, number: impl ToString) {
         self.value(placeholder, AttributeValue::N(number.to_string()));
     }
@@ -77,29 +76,20 @@ pub fn express(write: &BucketWrite, ns: &Namespace, entity: &EntityId, resource:
         let limit = &limit_write.limit;
         let (v, lm, tc) = (format!("#v{i}"), format!("#l{i}"), format!("#t{i}"));
         clauses.name(&v, format!("{}.v", limit.name()));
-        clauses.name(&lm, format!("{}.lm", limit.name()));
-        clauses.value(&format!(":l{i}"), AttributeValue::S(limit_text(limit)));
+        if limit_write.step.concerns_parameters() {
+            clauses.name(&lm, format!("{}.lm", limit.name()));
+            clauses.value(&format!(":l{i}"), AttributeValue::S(limit_text(limit)));
+        }
         match &limit_write.step {
             Step::Busy { from, to, cost } => {
                 clauses.number(&format!(":n{i}"), from);
-                match to {
-                    Some(to) => {
-                        clauses.number(&format!(":m{i}"), to);
-                        clauses.conditions.push(format!("{v} BETWEEN :n{i} AND :m{i} AND {lm}=:l{i}"));
-                    }
-                    None => clauses.conditions.push(format!("{v}>=:n{i} AND {lm}=:l{i}")),
-                }
+                clauses.number(&format!(":m{i}"), to);
+                clauses.conditions.push(format!("{v} BETWEEN :n{i} AND :m{i} AND {lm}=:l{i}"));
                 clauses.number(&format!(":c{i}"), cost);
                 clauses.set.push(format!("{v}={v}+:c{i}"));
             }
             Step::Idle { before, after, found } => {
-                let absent = format!("attribute_not_exists({v})");
-                let full = format!("{v}<:n{i} AND {lm}=:l{i}");
-                clauses.conditions.push(match found {
-                    Found::Absent => absent,
-                    Found::Present => full,
-                    Found::Unknown => format!("({absent} OR {full})"),
-                });
+                clauses.conditions.push(found_full(*found, &v, &format!("{v}<:n{i} AND {lm}=:l{i}")));
                 if *found != Found::Absent {
                     clauses.number(&format!(":n{i}"), before);
                 }
@@ -107,9 +97,15 @@ pub fn express(write: &BucketWrite, ns: &Namespace, entity: &EntityId, resource:
                 clauses.set.push(format!("{v}=:c{i}"));
                 clauses.set.push(format!("{lm}=:l{i}"));
             }
-            Step::Stay { to } => {
-                clauses.number(&format!(":m{i}"), to);
-                clauses.conditions.push(format!("(attribute_not_exists({v}) OR {v}<=:m{i} AND {lm}=:l{i})"));
+            Step::Stay { to, found } => {
+                clauses.conditions.push(found_full(*found, &v, &format!("{v}<=:m{i} AND {lm}=:l{i}")));
+                if *found != Found::Absent {
+                    clauses.number(&format!(":m{i}"), to);
+                }
+                continue;
+            }
+            Step::Never => {
+                clauses.conditions.push(format!("attribute_exists({v}) AND attribute_not_exists({v})"));
                 continue;
             }
             Step::Return { cost } => {
@@ -141,8 +137,27 @@ pub fn express(write: &BucketWrite, ns: &Namespace, entity: &EntityId, resource:
         clauses.value(":gp", AttributeValue::S(ns.resource(resource)));
         clauses.value(":gs", AttributeValue::S(schema::bucket_gsi2_sk(entity)));
         clauses.set.push("#gp=:gp,#gs=:gs".to_owned());
+    } else {
+        clauses.name("#pk", schema::PK.to_owned());
+        clauses.conditions.push("attribute_exists(#pk)".to_owned());
     }
     clauses.finish()
+}
+
+impl Step {
+    /// Whether the parameters of the limit occur in the expression.
+    const fn concerns_parameters(&self) -> bool {
+        !matches!(self, Self::Stay { found: Found::Absent, .. } | Self::Never)
+    }
+}
+
+/// The condition that a bucket is full: absent, or as `present` says.
+fn found_full(found: Found, state: &str, present: &str) -> String {
+    match found {
+        Found::Absent => format!("attribute_not_exists({state})"),
+        Found::Present => present.to_owned(),
+        Found::Unknown => format!("(attribute_not_exists({state}) OR {present})"),
+    }
 }
 
 fn stamp(clauses: &mut Clauses, write: &BucketWrite) {
@@ -160,7 +175,6 @@ fn stamp(clauses: &mut Clauses, write: &BucketWrite) {
 
 fn expiry(clauses: &mut Clauses, expiry: Expiry) {
     match expiry {
-        Expiry::Stay => return,
         Expiry::Keep(least) => {
             clauses.number(":x", least);
             clauses.conditions.push("#x>=:x".to_owned());
@@ -169,12 +183,6 @@ fn expiry(clauses: &mut Clauses, expiry: Expiry) {
             clauses.number(":x", to);
             clauses.conditions.push("(attribute_not_exists(#x) OR #x<=:x)".to_owned());
             clauses.set.push("#x=:x".to_owned());
-        }
-        Expiry::Extend { from, by } => {
-            clauses.number(":x", from);
-            clauses.number(":y", by);
-            clauses.conditions.push("#x>=:x".to_owned());
-            clauses.set.push("#x=#x+:y".to_owned());
         }
     }
     clauses.name("#x", schema::TTL.to_owned());

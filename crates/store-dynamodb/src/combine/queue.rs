@@ -168,10 +168,8 @@ impl State {
 
     fn next(&mut self, now: Timestamp, denial_ttl: Duration) -> Next {
         loop {
-            // Whoever gave up on a take while waiting is passed over. An apply is carried out all the same.
-            self.queue.retain(|waiting| {
-                waiting.kind == Kind::Apply || waiting.reply.as_ref().is_none_or(|reply| !reply.is_closed())
-            });
+            // Whoever gave up while waiting to take is passed over. An apply is carried out all the same.
+            self.queue.retain(|waiting| waiting.kind == Kind::Apply || !waiting.is_abandoned());
             let Some(head) = self.queue.front() else {
                 self.working = false;
                 return Next::Rest;
@@ -248,7 +246,7 @@ impl State {
                 (Step::Busy { .. } | Step::Idle { .. }, false) => {
                     found.and_then(state_of).is_some_and(|state| state >= scaled_now)
                 }
-                (Step::Stay { .. } | Step::Return { .. } | Step::Swap { .. }, _) => continue,
+                (Step::Stay { .. } | Step::Return { .. } | Step::Swap { .. } | Step::Never, _) => continue,
             };
             self.busy.entry(name.clone()).or_default().observe(busy);
         }
@@ -256,6 +254,11 @@ impl State {
 }
 
 impl Waiting {
+    /// Whether whoever asked has gone.
+    fn is_abandoned(&self) -> bool {
+        self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+
     /// Tells whoever waits. What was taken for one who has gone is handed back to the caller.
     #[must_use = "what was taken for one who has gone has to be returned"]
     pub(super) fn answer_or_return(
