@@ -114,6 +114,21 @@ pub struct UsageSnapshot {
     pub total_events: i64,
 }
 
+impl UsageSnapshot {
+    /// What was consumed in the window that starts at `window_start`.
+    pub fn new(
+        entity_id: EntityId,
+        resource: Resource,
+        window: Window,
+        window_start: Timestamp,
+        counters: BTreeMap<LimitName, Millitokens>,
+        total_events: i64,
+    ) -> Self {
+        let window_end = window.end(window_start);
+        Self { entity_id, resource, window, window_start, window_end, counters, total_events }
+    }
+}
+
 /// Which snapshots are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageQuery {
@@ -183,15 +198,7 @@ pub fn roll_up(query: &UsageQuery, hours: impl IntoIterator<Item = HourOfUsage>)
         }
         let snapshot =
             windows.entry((hour.entity_id, hour.resource, start)).or_insert_with_key(|(id, resource, _)| {
-                UsageSnapshot {
-                    entity_id: id.clone(),
-                    resource: resource.clone(),
-                    window: query.window,
-                    window_start: start,
-                    window_end: query.window.end(start),
-                    counters: BTreeMap::new(),
-                    total_events: 0,
-                }
+                UsageSnapshot::new(id.clone(), resource.clone(), query.window, start, BTreeMap::new(), 0)
             });
         for (name, amount) in hour.counters {
             *snapshot.counters.entry(name).or_default() += amount;
