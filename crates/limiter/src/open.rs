@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+#[cfg(any(feature = "memory", feature = "sqlite"))]
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -222,6 +223,7 @@ impl StoreUrl {
         Err(StoreUrlError::LeftOut { url: self.to_string(), feature: "sqlite" }.into())
     }
 
+    #[cfg(any(feature = "memory", feature = "sqlite"))]
     fn retention(&self) -> Result<Option<Duration>, StoreUrlError> {
         let days = self.option("retention_days", "a number of days", |value| value.parse::<u32>().ok())?;
         Ok(days.map(|days| Duration::from_secs(u64::from(days) * 86_400)))

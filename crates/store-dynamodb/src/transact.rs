@@ -13,6 +13,9 @@ use crate::item::{BucketItem, Known};
 use crate::plan::{Asked, BucketWrite, Kind};
 use crate::table::{BucketKey, Table, TransactOutcome};
 
+/// Tells whoever waits for a decision.
+type Reply = oneshot::Sender<Result<Decision, StoreError>>;
+
 /// Takes from all levels by one transaction. If the future is dropped, whatever it took is returned (invariant I6).
 pub(crate) async fn take_together<T: Table>(
     combiner: &Combiner<T>,
@@ -27,7 +30,7 @@ pub(crate) async fn take_together<T: Table>(
     };
     let (reply, receiver) = oneshot::channel();
     runtime.spawn(async move {
-        let decision = together.take().await;
+        let decision = together.take(&reply).await;
         if let Err(Ok(Decision::Admitted(_))) = reply.send(decision) {
             together.give_back();
         }
@@ -66,7 +69,8 @@ struct Together<T: Table> {
 }
 
 impl<T: Table> Together<T> {
-    async fn take(&self) -> Result<Decision, StoreError> {
+    /// Takes, unless whoever would hear of it on `reply` has gone before anything is sent.
+    async fn take(&self, reply: &Reply) -> Result<Decision, StoreError> {
         if self.can_never_be() {
             let items = self.combiner.table().get(&self.keys()).await?;
             return Ok(Decision::Denied(self.reading(items)));
@@ -74,6 +78,9 @@ impl<T: Table> Together<T> {
         let started = self.combiner.clock().now();
         let (mut tries, mut failures) = (0, 0);
         loop {
+            if reply.is_closed() {
+                return Err(StoreError::new(StoreErrorKind::Unavailable, "whoever asked has gone"));
+            }
             let attempt = self.attempt(started, &mut tries).await?;
             let found = match attempt {
                 Attempt::Admitted(reading) => return Ok(Decision::Admitted(reading)),
