@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use zae_limiter_store_dynamodb::combine::{CombineOptions, LevelDecision};
+use zae_limiter_store_dynamodb::combine::CombineOptions;
 
 use crate::table::{Fate, ROUND_TRIP, Scripted};
 
@@ -11,7 +11,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 #[tokio::test(start_paused = true)]
 async fn an_apply_is_carried_out_although_its_caller_has_gone() {
-    let table = Scripted::default();
+    let table = Scripted::new();
     let process = table.process(1, CombineOptions::default());
     let taken = process.take("n=10/min", 5_000);
     // It waits behind the take when its caller goes.
@@ -23,7 +23,7 @@ async fn an_apply_is_carried_out_although_its_caller_has_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_take_is_not_carried_out_if_its_caller_has_gone() {
-    let table = Scripted::default();
+    let table = Scripted::new();
     let process = table.process(1, CombineOptions::default());
     let under_way = process.take("n=10/min", 5_000);
     drop(process.take("n=10/min", 1_000));
@@ -32,4 +32,36 @@ async fn a_take_is_not_carried_out_if_its_caller_has_gone() {
     sleep(LONG).await;
     assert_eq!(table.consumed(), 0);
     assert_eq!(table.sent(), 2, "the take that was under way, and its return");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_return_is_not_given_up_because_others_change_the_limits() {
+    let table = Scripted::new();
+    let process = table.process(1, CombineOptions { attempts: 3, ..CombineOptions::default() });
+    process.take("n=10/min", 5_000).await.unwrap();
+    table.follow((20..28).map(Fate::Overtaken));
+    process.apply("n=10/min", -2_000).await.unwrap();
+    assert_eq!(table.consumed(), 3_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_apply_goes_by_the_limits_of_the_item_where_others_keep_changing_its_state() {
+    let table = Scripted::new();
+    let (process, other) =
+        (table.process(1, CombineOptions::default()), table.process(2, CombineOptions::default()));
+    process.take("n=10/min", 5_000).await.unwrap();
+    other.take("n=20/min", 1_000).await.unwrap();
+    // The other process writes all the time, one write after the other.
+    let busy = async {
+        loop {
+            other.take("n=20/min", 1).await.unwrap();
+        }
+    };
+    tokio::select! {
+        biased;
+        () = busy => {}
+        returned = process.apply("n=10/min", -2_000) => { returned.unwrap(); }
+    }
+    let limit = table.item().unwrap().limits.into_values().next().unwrap().limit;
+    assert_eq!(limit.capacity(), 20);
 }
