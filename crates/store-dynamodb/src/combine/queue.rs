@@ -140,6 +140,12 @@ impl Bucket {
         self.plan_for(asked, now, stamp)
     }
 
+    /// Plans a write that changes nothing but the stamp.
+    pub(super) fn plan_nothing(&self, batch: &Batch, now: Timestamp, stamp: Stamp) -> BucketWrite {
+        let asked = Asked { level: &batch.level, amounts: &[], acquires: 0, kind: Kind::Apply };
+        self.plan_for(asked, now, stamp)
+    }
+
     /// Plans a write that will be sent now.
     pub(crate) fn plan_for(&self, asked: Asked<'_>, now: Timestamp, stamp: Stamp) -> BucketWrite {
         let mut state = self.state.lock();

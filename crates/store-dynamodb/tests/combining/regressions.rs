@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use zae_limiter_store_dynamodb::combine::CombineOptions;
+use zae_limiter_store_dynamodb::combine::{CombineOptions, LevelDecision};
 
 use crate::table::{Fate, ROUND_TRIP, Scripted};
 
@@ -64,4 +64,20 @@ async fn an_apply_goes_by_the_limits_of_the_item_where_others_keep_changing_its_
     }
     let limit = table.item().unwrap().limits.into_values().next().unwrap().limit;
     assert_eq!(limit.capacity(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_arrives_late_does_not_apply_once_its_request_was_denied() {
+    let table = Scripted::new();
+    let (process, other) =
+        (table.process(1, CombineOptions::default()), table.process(2, CombineOptions::default()));
+    other.take("n=10/min", 8_000).await.unwrap();
+    table.follow([Fate::Late(Duration::from_millis(500))]);
+    // The retry finds that the bucket does not hold enough.
+    let decision = process.take("n=10/min", 5_000).await.unwrap();
+    assert!(matches!(decision, LevelDecision::Denied(_)));
+    // When the first try arrives, it does.
+    other.apply("n=10/min", -8_000).await.unwrap();
+    sleep(LONG).await;
+    assert_eq!(table.consumed(), 0);
 }
