@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use zae_limiter_core::{Clock, FullAt};
-use zae_limiter_store_dynamodb::plan::{BucketWrite, Expiry, Found, LimitWrite, Step};
+use zae_limiter_store_dynamodb::plan::{BucketWrite, Expiry, Found, LimitWrite, Stamp, Step};
 
 use crate::clock::SkewedClock;
 use crate::history::Request;
@@ -51,7 +51,7 @@ impl Mutation {
             Self::ChargeWithoutMax if write.acquires <= 0 => {
                 write.limits.iter_mut().for_each(|limit| self.of_limit(limit));
             }
-            Self::NoStamps => write.stamp.number = u64::MAX / 2 + request.0 as u64,
+            Self::NoStamps => write.stamp = Stamp::new(write.stamp.writer, u64::MAX / 2 + request.0 as u64),
             Self::EarlyExpiry => {
                 write.expiry = Expiry::Raise(clock.now().as_millis() / 1_000 + 1);
             }

@@ -12,7 +12,7 @@ pub struct ConditionFailed;
 pub fn execute(item: Option<&BucketItem>, write: &BucketWrite) -> Result<BucketItem, ConditionFailed> {
     check(item.is_some() || write.may_create)?;
     let mut next = item.cloned().unwrap_or_default();
-    let repeated = next.writers.get(&write.stamp.writer).is_some_and(|seen| *seen >= write.stamp.number);
+    let repeated = next.writers.get(&write.stamp.writer).is_some_and(|seen| *seen >= write.stamp.first);
     check(!repeated)?;
     next.writers.insert(write.stamp.writer, write.stamp.number);
     for (writer, number) in &write.forget {

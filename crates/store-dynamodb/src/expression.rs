@@ -164,8 +164,9 @@ fn found_full(found: Found, state: &str, present: &str) -> String {
 fn stamp(clauses: &mut Clauses, write: &BucketWrite) {
     clauses.name("#w", format!("w.{}", write.stamp.writer));
     clauses.number(":w", write.stamp.number);
-    clauses.conditions.push("(attribute_not_exists(#w) OR #w<:w)".to_owned());
     clauses.set.push("#w=:w".to_owned());
+    clauses.number(":u", write.stamp.first);
+    clauses.conditions.push("(attribute_not_exists(#w) OR #w<:u)".to_owned());
     for (i, (writer, number)) in write.forget.iter().enumerate() {
         clauses.name(&format!("#g{i}"), format!("w.{writer}"));
         clauses.number(&format!(":g{i}"), number);

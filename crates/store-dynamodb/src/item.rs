@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use smallvec::SmallVec;
-use zae_limiter_core::{FullAt, Limit, LimitName, LimitSet, Millitokens, Reading, Timestamp};
+use zae_limiter_core::{FullAt, Level, Limit, LimitName, LimitSet, Millitokens, Reading, Timestamp};
 
 /// One process that writes to the table: six random letters and digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +61,16 @@ pub struct BucketItem {
 }
 
 impl BucketItem {
+    /// The level with the limits that this item has in place of those of the same names.
+    pub fn on_its_terms(&self, level: &Level) -> Option<Level> {
+        let held = |limit: &Limit| {
+            self.limits.get(limit.name()).map_or_else(|| limit.clone(), |held| held.limit.clone())
+        };
+        // The names are those of a set already.
+        let limits = LimitSet::new(level.limits.iter().map(held)).ok()?;
+        Some(Level { limits, ..level.clone() })
+    }
+
     /// The states of `wanted` at `now`, each on the scale of its own rate; a limit that the item has not is full.
     pub fn states_of<'a>(
         &'a self,

@@ -26,6 +26,7 @@ pub(super) fn check(history: &History) -> Result<Summary, Violation> {
         ledger.note(*at, event);
         summary.note(event);
     }
+    ledger.give_up_with_fences();
     let mut expected: BTreeMap<Account<'_>, Range> = BTreeMap::new();
     for call in ledger.calls.values() {
         ledger.expect(call, &mut expected);
@@ -143,6 +144,17 @@ impl<'a> Ledger<'a> {
             | Event::Stepped { .. }
             | Event::NotApplied { .. }
             | Event::Deleted { .. } => {}
+        }
+    }
+
+    /// A write whose fence was given up was given up.
+    fn give_up_with_fences(&mut self) {
+        let given_up = self.writes.values().filter(|write| !write.is_certain);
+        let fenced: Vec<_> = given_up.map(|write| (write.client, write.write.stamp.first)).collect();
+        for stamp in fenced {
+            if let Some(write) = self.writes.get_mut(&stamp) {
+                write.is_certain = false;
+            }
         }
     }
 

@@ -17,6 +17,11 @@ use crate::table::BucketKey;
 
 /// Requests that one write carries at most.
 const COMBINED_AT_MOST: usize = 1_000;
+/// Writes that an apply tries on the limits that it came with. Then it goes by those of the item, and leaves it to the
+/// next take to change them: such a write does not depend on the exact state, which others may keep changing.
+const ATTEMPTS_ON_OWN_TERMS: u32 = 2;
+/// An apply is not given up for contention before so many writes: what was taken has to be returned.
+const ATTEMPTS_OF_APPLIES: u32 = 50;
 
 /// A bucket as this process sees it: what it knows, and who waits.
 #[derive(Debug)]
@@ -123,12 +128,21 @@ impl Bucket {
 
     /// Plans the write of a batch.
     pub(super) fn plan(&self, batch: &Batch, now: Timestamp, stamp: Stamp) -> BucketWrite {
+        let terms_found = (batch.kind == Kind::Apply && batch.attempts() >= ATTEMPTS_ON_OWN_TERMS)
+            .then(|| self.known().and_then(|known| known.item?.on_its_terms(&batch.level)))
+            .flatten();
         let asked = Asked {
-            level: &batch.level,
+            level: terms_found.as_ref().unwrap_or(&batch.level),
             amounts: &batch.amounts,
             acquires: batch.acquires,
             kind: batch.kind,
         };
+        self.plan_for(asked, now, stamp)
+    }
+
+    /// Plans a write that changes nothing but the stamp.
+    pub(super) fn plan_nothing(&self, batch: &Batch, now: Timestamp, stamp: Stamp) -> BucketWrite {
+        let asked = Asked { level: &batch.level, amounts: &[], acquires: 0, kind: Kind::Apply };
         self.plan_for(asked, now, stamp)
     }
 
@@ -310,6 +324,11 @@ impl Batch {
         self.waiting.push(next);
     }
 
+    /// The most writes that one of its requests has been part of.
+    pub(super) fn attempts(&self) -> u32 {
+        self.waiting.iter().map(|waiting| waiting.attempts).max().unwrap_or(0)
+    }
+
     pub(super) fn limits(&self) -> &LimitSet {
         &self.level.limits
     }
@@ -326,10 +345,14 @@ impl Batch {
         let mut again = Vec::with_capacity(self.waiting.len());
         for mut waiting in self.waiting {
             waiting.attempts += 1;
-            if waiting.attempts < attempts {
+            let at_most = match waiting.kind {
+                Kind::Take => attempts,
+                Kind::Apply => attempts.max(ATTEMPTS_OF_APPLIES),
+            };
+            if waiting.attempts < at_most {
                 again.push(waiting);
             } else {
-                let message = format!("{key} changed under {attempts} writes in a row: too much contention");
+                let message = format!("{key} changed under {at_most} writes in a row: too much contention");
                 waiting.answer(Err(StoreError::new(StoreErrorKind::Unavailable, message)));
             }
         }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zae_limiter_core::{StoreError, Timestamp};
+use zae_limiter_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::queue::{Batch, Bucket, Next};
 use super::{Combiner, Inner, LevelDecision};
 use crate::item::{BucketItem, Known};
-use crate::plan::BucketWrite;
-use crate::table::{Outcome, Table};
+use crate::plan::{BucketWrite, Stamp};
+use crate::table::{BucketKey, Outcome, Table};
 
 /// The first random delay after a write that did not go through is at most this; it doubles from write to write.
 const FIRST_BACKOFF: Duration = Duration::from_millis(2);
@@ -30,6 +30,10 @@ pub(super) async fn work<T: Table>(inner: Arc<Inner<T>>, bucket: Arc<Bucket>) {
 /// A batch that is being written, through all tries of it.
 struct Attempt {
     batch: Batch,
+    /// One stamp for all tries: whichever of them arrives first, however late, is the only one that applies.
+    stamp: Stamp,
+    /// Whether a try of it may still be on its way.
+    is_uncertain: bool,
     tries: u32,
     started: Timestamp,
 }
@@ -38,21 +42,65 @@ impl<T: Table> Combiner<T> {
     /// Writes a batch, until it is applied, refused for good, or has to be planned anew.
     async fn carry_out(&self, bucket: &Bucket, batch: Batch) {
         let started = self.0.clock.now();
-        // One stamp for all tries: whichever of them arrives first, however late, is the only one that applies.
         let stamp = self.0.stamps.next(started);
-        let mut attempt = Attempt { batch, tries: 0, started };
+        let mut attempt = Attempt { batch, stamp, is_uncertain: false, tries: 0, started };
         loop {
             let now = self.0.clock.now();
             let write = bucket.plan(&attempt.batch, now, stamp);
             match self.0.table.update(&bucket.key, &write).await {
                 Outcome::Done(item) => return self.applied(bucket, attempt.batch, &write, item, now),
-                Outcome::Failed(Some(item)) if item.writers.get(&stamp.writer) == Some(&stamp.number) => {
+                Outcome::Failed(Some(item)) if stamp.is_last_of(&item) => {
                     // An earlier try was applied, and only its answer was lost.
                     return self.applied(bucket, attempt.batch, &write, item, now);
                 }
                 Outcome::Failed(item) => {
                     bucket.learn(&write, item, false, now);
+                    return if attempt.is_uncertain {
+                        self.fence(bucket, attempt).await;
+                    } else {
+                        self.plan_anew(bucket, attempt.batch).await;
+                    };
+                }
+                Outcome::Unknown(error) => {
+                    attempt.is_uncertain = true;
+                    if !self.may_try_again(&mut attempt).await {
+                        return attempt.batch.fail(&error);
+                    }
+                }
+                Outcome::Refused(error) => {
+                    if !self.may_try_again(&mut attempt).await {
+                        return attempt.batch.fail(&error);
+                    }
+                }
+                Outcome::Error(error) => return attempt.batch.fail(&error),
+            }
+        }
+    }
+
+    /// Makes sure that no try of a write is still on its way, before its requests are decided on anew: a late one would
+    /// apply beside what they become.
+    async fn fence(&self, bucket: &Bucket, mut attempt: Attempt) {
+        let fence = self.0.stamps.next(self.0.clock.now()).fencing(attempt.stamp);
+        loop {
+            let now = self.0.clock.now();
+            let write = bucket.plan_nothing(&attempt.batch, now, fence);
+            match self.0.table.update(&bucket.key, &write).await {
+                Outcome::Done(item) => {
+                    bucket.learn(&write, Some(item), true, now);
                     return self.plan_anew(bucket, attempt.batch).await;
+                }
+                Outcome::Failed(Some(item)) if attempt.stamp.is_last_of(&item) => {
+                    return self.applied(bucket, attempt.batch, &write, item, now);
+                }
+                Outcome::Failed(found) => {
+                    let is_fenced = found.as_ref().is_some_and(|item| fence.is_last_of(item));
+                    bucket.learn(&write, found, is_fenced, now);
+                    if is_fenced {
+                        return self.plan_anew(bucket, attempt.batch).await;
+                    }
+                    if !self.may_try_again(&mut attempt).await {
+                        return attempt.batch.fail(&contention(&bucket.key));
+                    }
                 }
                 Outcome::Unknown(error) | Outcome::Refused(error) => {
                     if !self.may_try_again(&mut attempt).await {
@@ -119,4 +167,12 @@ impl Bucket {
             head.answer(Err(StoreError::new(error.kind(), error.to_string())));
         }
     }
+}
+
+/// Others wrote in between, time and again.
+fn contention(key: &BucketKey) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Unavailable,
+        format!("{key} changed under every write: too much contention"),
+    )
 }

@@ -15,7 +15,7 @@ pub struct BucketWrite {
     pub acquires: i64,
     /// What becomes of the expiry time.
     pub expiry: Expiry,
-    /// Refused if the item has seen this number, or a later one, of its writer.
+    /// What a repetition is recognised by, and refused.
     pub stamp: Stamp,
     /// Entries of writers that are removed, if they are still these.
     pub forget: Vec<(Writer, u64)>,

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 use zae_limiter_core::{
-    Answer, Clock, EntityId, Level, Millitokens, Resource, StoreError, StoreErrorKind, Timestamp,
+    Answer, Clock, EntityId, Level, Limit, Millitokens, Resource, StoreError, StoreErrorKind, Timestamp,
 };
 use zae_limiter_store_dynamodb::combine::{CombineOptions, Combiner, Share};
 use zae_limiter_store_dynamodb::execute::execute;
@@ -28,13 +28,16 @@ pub(crate) enum Fate {
     AnswerLost,
     /// It is given up, and carried out so much later.
     Late(Duration),
-    /// It is throttled.
-    Refused,
+    /// Another process changes the limits just before it is carried out, to this many a minute.
+    Overtaken(u64),
 }
 
 /// A table of one item. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Scripted(Arc<Mutex<State>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Scripted {
+    clock: Arc<Virtual>,
+    state: Arc<Mutex<State>>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -45,16 +48,20 @@ struct State {
 }
 
 impl Scripted {
+    pub(crate) fn new() -> Self {
+        Self { clock: Arc::new(Virtual(Instant::now())), state: Arc::default() }
+    }
+
     pub(crate) fn follow(&self, script: impl IntoIterator<Item = Fate>) {
-        self.0.lock().script.extend(script);
+        self.state.lock().script.extend(script);
     }
 
     pub(crate) fn sent(&self) -> usize {
-        self.0.lock().sent
+        self.state.lock().sent
     }
 
     pub(crate) fn item(&self) -> Option<BucketItem> {
-        self.0.lock().item.clone()
+        self.state.lock().item.clone()
     }
 
     /// Net consumption of the first limit, in millitokens.
@@ -64,14 +71,26 @@ impl Scripted {
 
     /// What one of its processes sees of it.
     pub(crate) fn process(&self, number: u64, options: CombineOptions) -> Process {
-        let clock: Arc<dyn Clock> = Arc::new(Virtual(Instant::now()));
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let jitter = Arc::new(|most: Duration| most / 2);
         let writer = Writer::from_number(number);
         Process(Combiner::new(self.clone(), clock, jitter, writer, Handle::current(), options))
     }
 
+    /// Another process carries the state over to other limits.
+    fn change_limits(&self, per_minute: u64) {
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        let limits = state.item.as_mut().map(|item| &mut item.limits);
+        for (name, held) in limits.into_iter().flatten() {
+            let limit = Limit::per_minute(name.as_str(), per_minute).unwrap();
+            held.full_at = held.limit.rate().rescaled(held.full_at, limit.rate(), now);
+            held.limit = limit;
+        }
+    }
+
     fn carry_out(&self, write: &BucketWrite) -> Outcome {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         match execute(state.item.as_ref(), write) {
             Ok(item) => {
                 state.item = Some(item.clone());
@@ -85,7 +104,7 @@ impl Scripted {
 impl Table for Scripted {
     async fn update(&self, _key: &BucketKey, write: &BucketWrite) -> Outcome {
         let fate = {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             state.sent += 1;
             state.script.pop_front().unwrap_or(Fate::Answered)
         };
@@ -105,7 +124,10 @@ impl Table for Scripted {
                 });
                 Outcome::Unknown(unavailable("late"))
             }
-            Fate::Refused => Outcome::Refused(unavailable("throttled")),
+            Fate::Overtaken(per_minute) => {
+                self.change_limits(per_minute);
+                self.carry_out(write)
+            }
         }
     }
 

@@ -154,7 +154,7 @@ fn cases_of(extreme: bool) -> impl Strategy<Value = Case> {
 }
 
 pub(crate) fn stamp(number: u64) -> Stamp {
-    Stamp { writer: Writer::from_number(7), number }
+    Stamp::new(Writer::from_number(7), number)
 }
 
 /// An item with these limits, which may be deleted so many seconds after the earliest time that is safe.

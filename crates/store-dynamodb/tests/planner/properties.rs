@@ -6,7 +6,7 @@ use zae_limiter_store_dynamodb::execute::execute;
 use zae_limiter_store_dynamodb::item::BucketItem;
 use zae_limiter_store_dynamodb::plan::{EXPIRY_MARGIN_S, Kind};
 
-use crate::case::cases;
+use crate::case::{cases, stamp};
 
 /// Everything that can be told of a state from `now` on: a bucket that is full is full.
 fn since(rate: Rate, full_at: zae_limiter_core::FullAt, now: Timestamp) -> i128 {
@@ -102,7 +102,7 @@ proptest! {
         let mut expected = consumed(&case.item);
         for amount in amounts {
             case.amounts.fill(Millitokens::new(amount));
-            case.stamp.number += 1;
+            case.stamp = stamp(case.stamp.number + 1);
             let write = case.planned_from(Some(&case.exact()), &[], case.now);
             let after = execute(case.item.as_ref(), &write);
             prop_assert!(after.is_ok(), "{:?}", write);
