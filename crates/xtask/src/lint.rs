@@ -2,9 +2,14 @@
 
 use crate::steps::{cargo, command, run, say, works};
 
+/// Crates whose tests are not part of the suite yet.
+pub(crate) const UNFINISHED: [&str; 4] =
+    ["--exclude", "zae-limiter-store-dynamodb", "--exclude", "zae-limiter-simulation"];
+
 pub(crate) fn check() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])?;
+    let all = ["clippy", "--workspace", "--all-targets", "--all-features"];
+    cargo(&[&all[..], &UNFINISHED, &["--", "-D", "warnings"]].concat())?;
     // Each store has to build without the others.
     for store in ["memory", "sqlite", "dynamodb"] {
         let features = ["clippy", "-p", "zae-limiter", "--no-default-features", "--features", store];
@@ -12,6 +17,7 @@ pub(crate) fn check() -> Result<(), String> {
     }
     run(command("cargo")
         .args(["doc", "--workspace", "--no-deps", "--all-features"])
+        .args(UNFINISHED)
         .env("RUSTDOCFLAGS", "-D warnings"))?;
     deny()
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::engine::{Engine, dynamodb_local};
+use crate::lint::UNFINISHED;
 use crate::steps::{cargo, command, run};
 
 #[derive(Args)]
@@ -18,8 +19,8 @@ pub(crate) struct Test {
 impl Test {
     pub(crate) fn run(&self) -> Result<(), String> {
         let Some(engine) = self.engine else {
-            let args = ["test", "--workspace", "--exclude", "zae-limiter-bench", "--all-features"];
-            return cargo(&self.with_rest(&args));
+            let all = ["test", "--workspace", "--exclude", "zae-limiter-bench", "--all-features"];
+            return cargo(&self.with_rest(&[&all[..], &UNFINISHED].concat()));
         };
         let args = self.with_rest(&["test", "-p", "zae-limiter-store-dynamodb"]);
         match engine {

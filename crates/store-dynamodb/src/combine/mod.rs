@@ -2,7 +2,7 @@
 //! next one.
 //!
 //! That keeps what this process knows of a bucket exact as long as nobody else writes to it, and turns many concurrent
-//! acquires of a hot key into few writes. Everything that is decided here is decided in [`queue`], without I/O.
+//! acquires of a hot key into few writes. Everything that is decided here is decided in `queue`, without I/O.
 
 mod buckets;
 mod queue;
