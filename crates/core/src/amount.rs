@@ -109,7 +109,8 @@ impl Sum for Millitokens {
 /// In tokens, with up to three decimals: `2.5`.
 impl fmt::Display for Millitokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sign, magnitude) = if self.0 < 0 { ("-", self.0.unsigned_abs()) } else { ("", self.0.unsigned_abs()) };
+        let (sign, magnitude) =
+            if self.0 < 0 { ("-", self.0.unsigned_abs()) } else { ("", self.0.unsigned_abs()) };
         let (tokens, thousandths) = (magnitude / 1000, magnitude % 1000);
         if thousandths == 0 {
             f.pad(&format!("{sign}{tokens}"))

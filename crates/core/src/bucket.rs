@@ -107,7 +107,8 @@ impl Rate {
     pub fn split(self, full_at: FullAt) -> (i64, i64) {
         let clamped = full_at.0.clamp(0, self.scaled_max());
         // Both fit: the quotient is at most `LAST_FULL_AT_MS`, the remainder below `amount_milli` ≤ 10¹⁵.
-        ((clamped / self.amount()) as i64, (clamped % self.amount()) as i64)
+        let word = |part: i128| i64::try_from(part).unwrap_or(i64::MAX);
+        (word(clamped / self.amount()), word(clamped % self.amount()))
     }
 
     /// The state that [`Rate::split`] took apart.
@@ -117,7 +118,8 @@ impl Rate {
 
     /// The first whole ms at which the bucket is full: when its record may expire.
     pub fn full_at_ms(self, full_at: FullAt) -> u64 {
-        let whole = full_at.0.max(0).min(self.scaled_max()).unsigned_abs().div_ceil(self.amount().unsigned_abs());
+        let whole =
+            full_at.0.max(0).min(self.scaled_max()).unsigned_abs().div_ceil(self.amount().unsigned_abs());
         u64::try_from(whole).unwrap_or(u64::MAX)
     }
 

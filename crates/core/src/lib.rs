@@ -30,6 +30,6 @@ pub use name::{EntityId, LimitName, NameError, Resource};
 pub use status::LimitStatus;
 pub use store::Store;
 pub use stored_limits::{EntityConfig, LimitScope};
-pub use take::{Amounts, Change, Decision, Level, Levels, Reading};
+pub use take::{Amounts, Change, Decision, Level, Reading};
 pub use time::{Clock, ManualClock, Timestamp};
 pub use usage::{UsageQuery, UsageSnapshot, Window};

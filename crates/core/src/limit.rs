@@ -1,5 +1,6 @@
 //! What is allowed: a [`Limit`], and the [`LimitSet`] that one bucket is held to.
 
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +59,9 @@ pub enum LimitError {
     #[error("at most {MAX_LIMITS} limits can share a bucket, these are {0}")]
     TooMany(usize),
     /// A text is not a limit.
-    #[error("cannot read limit {text:?}: {problem}; expected NAME=AMOUNT/PERIOD[:burst=N], for example rpm=100/min or tpm=10k/min:burst=15k")]
+    #[error(
+        "cannot read limit {text:?}: {problem}; expected NAME=AMOUNT/PERIOD[:burst=N], for example rpm=100/min or tpm=10k/min:burst=15k"
+    )]
     Text {
         /// The text.
         text: String,
@@ -216,7 +219,7 @@ impl From<Limit> for RawLimit {
 }
 
 /// The limits of one bucket: at least one, no name twice. Cheap to clone.
-#[derive(Clone, Debug, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Limit>", into = "Vec<Limit>")]
 pub struct LimitSet(Arc<[Limit]>);
 
@@ -265,6 +268,12 @@ impl PartialEq for LimitSet {
     }
 }
 
+impl Hash for LimitSet {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
 impl Deref for LimitSet {
     type Target = [Limit];
     fn deref(&self) -> &[Limit] {
@@ -306,10 +315,7 @@ mod tests {
     fn sets_have_no_duplicates_and_are_never_empty() {
         let rpm = Limit::per_minute("rpm", 1).unwrap();
         assert_eq!(LimitSet::new([]), Err(LimitError::NoLimits));
-        assert_eq!(
-            LimitSet::new([rpm.clone(), rpm.clone()]),
-            Err(LimitError::Duplicate(rpm.name().clone()))
-        );
+        assert_eq!(LimitSet::new([rpm.clone(), rpm.clone()]), Err(LimitError::Duplicate(rpm.name().clone())));
     }
 
     #[test]

@@ -36,7 +36,8 @@ fn parse(text: &str) -> Result<Limit, Problem> {
     let mut parts = rest.split(':');
     // `split` yields at least one part.
     let rate = parts.next().unwrap_or_default();
-    let (amount, period) = rate.split_once('/').ok_or_else(|| format!("there is no '/PERIOD' in {rate:?}"))?;
+    let (amount, period) =
+        rate.split_once('/').ok_or_else(|| format!("there is no '/PERIOD' in {rate:?}"))?;
     let refill_amount = parse_number(amount)?;
     let period_seconds = parse_period(period)?;
 
@@ -52,7 +53,8 @@ fn parse(text: &str) -> Result<Limit, Problem> {
         }
     }
     let capacity = capacity.unwrap_or(refill_amount);
-    Limit::new(name, capacity, burst.unwrap_or(capacity), refill_amount, period_seconds).map_err(Problem::Limit)
+    Limit::new(name, capacity, burst.unwrap_or(capacity), refill_amount, period_seconds)
+        .map_err(Problem::Limit)
 }
 
 /// A whole number with `_` between digits and a suffix `k` (10³) or `M` (10⁶): `10k`, `1_000_000`.
@@ -168,7 +170,10 @@ mod tests {
         assert_eq!(limit("rpm=100/min"), Limit::per_minute("rpm", 100).unwrap());
         assert_eq!(limit("tpm=10k/min:burst=15k"), Limit::new("tpm", 10_000, 15_000, 10_000, 60).unwrap());
         assert_eq!(limit("x=5/10s"), Limit::new("x", 5, 5, 5, 10).unwrap());
-        assert_eq!(limit("q=1_000/d:capacity=2M"), Limit::new("q", 2_000_000, 2_000_000, 1_000, DAY).unwrap());
+        assert_eq!(
+            limit("q=1_000/d:capacity=2M"),
+            Limit::new("q", 2_000_000, 2_000_000, 1_000, DAY).unwrap()
+        );
         for (unit, seconds) in [("s", 1), ("sec", 1), ("second", 1), ("min", 60), ("minute", 60)] {
             assert_eq!(limit(&format!("n=1/{unit}")).refill_period().as_secs(), seconds);
         }

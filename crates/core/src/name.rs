@@ -43,9 +43,7 @@ pub enum NameError {
         character: char,
     },
     /// A limit name that does not match `[A-Za-z][A-Za-z0-9_.-]{0,63}`.
-    #[error(
-        "limit name {0:?} must be a letter followed by at most 63 letters, digits, '_', '.' or '-'"
-    )]
+    #[error("limit name {0:?} must be a letter followed by at most 63 letters, digits, '_', '.' or '-'")]
     Limit(String),
     /// A resource name that is reserved.
     #[error("resource {0:?} is reserved for default limits")]

@@ -1,8 +1,5 @@
 //! What one call asks of a store, and what the store decides.
 
-use std::ops::Deref;
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
 use crate::{EntityId, FullAt, Limit, LimitSet, LimitStatus, Millitokens, Resource, Timestamp, Wait};
@@ -19,53 +16,6 @@ pub struct Level {
     pub resource: Resource,
     /// Held to these limits.
     pub limits: LimitSet,
-}
-
-/// The buckets of one call: the entity's own, then its ancestors'. Cheap to clone; at least one level.
-#[derive(Clone, Debug)]
-pub struct Levels(Repr);
-
-#[derive(Clone, Debug)]
-enum Repr {
-    One(Level),
-    Shared(Arc<[Level]>),
-}
-
-impl Levels {
-    /// A call on one bucket.
-    pub const fn one(level: Level) -> Self {
-        Self(Repr::One(level))
-    }
-
-    /// A call on `own` and on the ancestors', or one bucket that will be called often.
-    pub fn shared(own: Level, ancestors: impl IntoIterator<Item = Level>) -> Self {
-        Self(Repr::Shared(std::iter::once(own).chain(ancestors).collect()))
-    }
-
-    /// The same levels in one shared allocation: for those that will be cloned often.
-    #[must_use]
-    pub fn into_shared(self) -> Self {
-        match self.0 {
-            Repr::One(level) => Self::shared(level, []),
-            Repr::Shared(_) => self,
-        }
-    }
-
-    /// The bucket of the entity itself.
-    pub fn own(&self) -> &Level {
-        // Every constructor puts it there.
-        &self[0]
-    }
-}
-
-impl Deref for Levels {
-    type Target = [Level];
-    fn deref(&self) -> &[Level] {
-        match &self.0 {
-            Repr::One(level) => std::slice::from_ref(level),
-            Repr::Shared(levels) => levels,
-        }
-    }
 }
 
 /// Every limit of every level, in the order in which amounts and states are listed.
@@ -108,13 +58,16 @@ pub struct Reading {
 impl Reading {
     /// What each limit of each level holds, rounded down to millitokens.
     pub fn balances<'a>(&'a self, levels: &'a [Level]) -> impl Iterator<Item = Millitokens> + 'a {
-        limits_of(levels).zip(&self.full_at).map(|((_, limit), full_at)| limit.rate().balance(*full_at, self.at))
+        limits_of(levels)
+            .zip(&self.full_at)
+            .map(|((_, limit), full_at)| limit.rate().balance(*full_at, self.at))
     }
 
     /// How long until every limit of every level admits a request of `amounts`, from the states read.
     pub fn wait(&self, levels: &[Level], amounts: &[Millitokens]) -> Wait {
         let waits = limits_of(levels).zip(&self.full_at).zip(amounts);
-        let waits = waits.map(|(((_, limit), full_at), amount)| limit.rate().wait(*full_at, *amount, self.at));
+        let waits =
+            waits.map(|(((_, limit), full_at), amount)| limit.rate().wait(*full_at, *amount, self.at));
         waits.max().unwrap_or(Wait::None)
     }
 

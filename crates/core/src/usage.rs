@@ -69,7 +69,7 @@ fn utc(instant: Timestamp) -> DateTime {
 
 fn from_utc(datetime: DateTime) -> Timestamp {
     // Near the end of the year 9999 the end of a window is clamped.
-    let millis = Offset::UTC.to_timestamp(datetime).map_or(i64::MAX, |instant| instant.as_millisecond());
+    let millis = Offset::UTC.to_timestamp(datetime).map_or(i64::MAX, jiff::Timestamp::as_millisecond);
     Timestamp::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
@@ -87,7 +87,10 @@ pub struct WindowError(String);
 impl FromStr for Window {
     type Err = WindowError;
     fn from_str(name: &str) -> Result<Self, WindowError> {
-        Self::ALL.into_iter().find(|window| window.as_str() == name).ok_or_else(|| WindowError(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|window| window.as_str() == name)
+            .ok_or_else(|| WindowError(name.to_owned()))
     }
 }
 
@@ -111,6 +114,21 @@ pub struct UsageSnapshot {
     pub total_events: i64,
 }
 
+impl UsageSnapshot {
+    /// What was consumed in the window that starts at `window_start`.
+    pub fn new(
+        entity_id: EntityId,
+        resource: Resource,
+        window: Window,
+        window_start: Timestamp,
+        counters: BTreeMap<LimitName, Millitokens>,
+        total_events: i64,
+    ) -> Self {
+        let window_end = window.end(window_start);
+        Self { entity_id, resource, window, window_start, window_end, counters, total_events }
+    }
+}
+
 /// Which snapshots are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageQuery {
@@ -129,7 +147,13 @@ pub struct UsageQuery {
 impl UsageQuery {
     /// All snapshots of `entity_id` in windows of kind `window`.
     pub const fn of(entity_id: EntityId, window: Window) -> Self {
-        Self { entity_id: Some(entity_id), resource: None, window, from: Timestamp::EPOCH, to: Timestamp::MAX }
+        Self {
+            entity_id: Some(entity_id),
+            resource: None,
+            window,
+            from: Timestamp::EPOCH,
+            to: Timestamp::MAX,
+        }
     }
 }
 
@@ -149,6 +173,7 @@ pub struct HourOfUsage {
 }
 
 /// The hour that `instant` lies in, counted from 1970-01-01 00:00 UTC.
+#[expect(clippy::cast_possible_truncation, reason = "`Timestamp::MAX` lies in hour 70,389,501")]
 pub const fn hour_of(instant: Timestamp) -> u32 {
     // `Timestamp::MAX` lies in hour 70,389,502.
     (instant.as_millis() / HOUR_MS) as u32
@@ -173,15 +198,7 @@ pub fn roll_up(query: &UsageQuery, hours: impl IntoIterator<Item = HourOfUsage>)
         }
         let snapshot =
             windows.entry((hour.entity_id, hour.resource, start)).or_insert_with_key(|(id, resource, _)| {
-                UsageSnapshot {
-                    entity_id: id.clone(),
-                    resource: resource.clone(),
-                    window: query.window,
-                    window_start: start,
-                    window_end: query.window.end(start),
-                    counters: BTreeMap::new(),
-                    total_events: 0,
-                }
+                UsageSnapshot::new(id.clone(), resource.clone(), query.window, start, BTreeMap::new(), 0)
             });
         for (name, amount) in hour.counters {
             *snapshot.counters.entry(name).or_default() += amount;

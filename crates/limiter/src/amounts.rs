@@ -9,7 +9,11 @@ use crate::RequestError;
 /// Appends the amounts of `consume` (tokens by limit), laid out for every limit of every level; the first level is the
 /// entity's own. Each name has to be a limit of that one; ancestors take the amounts of the limits that they have.
 #[inline(always)]
-pub(crate) fn lay_out(levels: &[Level], consume: &[(&str, u64)], amounts: &mut Amounts) -> Result<(), RequestError> {
+pub(crate) fn lay_out(
+    levels: &[Level],
+    consume: &[(&str, u64)],
+    amounts: &mut Amounts,
+) -> Result<(), RequestError> {
     let Some((own, ancestors)) = levels.split_first() else { return Ok(()) };
     let named = lay_out_level(&own.limits, consume, amounts);
     if named != consume.len() {
@@ -115,7 +119,9 @@ mod tests {
         let levels = levels(&["rpm=10/min,tpm=10/min", "day=10/day"]);
         let error = |consume: &[(&str, u64)]| lay_out(&levels, consume, &mut Amounts::new()).unwrap_err();
         assert!(matches!(error(&[("day", 1)]), RequestError::UnknownLimit { name, .. } if name == "day"));
-        assert!(matches!(error(&[("rpm", 1), ("rpm", 1)]), RequestError::RepeatedAmount(name) if name == "rpm"));
+        assert!(
+            matches!(error(&[("rpm", 1), ("rpm", 1)]), RequestError::RepeatedAmount(name) if name == "rpm")
+        );
         let too_many = MAX_TOKENS + 1;
         assert!(matches!(error(&[("tpm", too_many)]), RequestError::AmountTooLarge(name) if name == "tpm"));
         assert!(lay_out(&levels, &[("tpm", MAX_TOKENS)], &mut Amounts::new()).is_ok());

@@ -43,13 +43,15 @@ fn rough_millis_since_epoch() -> u64 {
 #[cfg(unix)]
 fn millis_on(clock: rustix::time::ClockId) -> u64 {
     let now = rustix::time::clock_gettime(clock);
-    let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
-    seconds.saturating_mul(1_000).saturating_add(nanos / 1_000_000)
+    // Before the epoch it is the epoch; that far after it that this overflows, it is the end of time all the same.
+    let seconds = now.tv_sec.max(0).cast_unsigned();
+    seconds.saturating_mul(1_000).saturating_add(now.tv_nsec.cast_unsigned() / 1_000_000)
 }
 
 #[cfg(not(unix))]
 #[expect(clippy::disallowed_methods, reason = "this is the wrapper")]
 fn millis_since_epoch() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

@@ -99,7 +99,7 @@ pub enum AcquireError {
     Exceeded(#[from] RateLimitExceeded),
     /// It was neither admitted nor denied.
     #[error(transparent)]
-    Failed(Box<Error>),
+    Failed(#[from] Error),
 }
 
 impl AcquireError {
@@ -112,26 +112,20 @@ impl AcquireError {
     }
 }
 
-impl From<Error> for AcquireError {
-    fn from(error: Error) -> Self {
-        Self::Failed(Box::new(error))
-    }
-}
-
 impl From<StoreError> for AcquireError {
     fn from(error: StoreError) -> Self {
-        Self::Failed(Box::new(error.into()))
+        Self::Failed(error.into())
     }
 }
 
 impl From<NameError> for AcquireError {
     fn from(error: NameError) -> Self {
-        Self::Failed(Box::new(error.into()))
+        Self::Failed(error.into())
     }
 }
 
 impl From<RequestError> for AcquireError {
     fn from(error: RequestError) -> Self {
-        Self::Failed(Box::new(error.into()))
+        Self::Failed(error.into())
     }
 }

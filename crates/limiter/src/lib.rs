@@ -51,6 +51,8 @@ pub use zae_limiter_core::{
     LimitSet, LimitStatus, ManualClock, Millitokens, NameError, Resource, Store, StoreError, StoreErrorKind,
     Timestamp, UsageQuery, UsageSnapshot, Wait, Window,
 };
+#[cfg(feature = "dynamodb")]
+pub use zae_limiter_store_dynamodb::{self as dynamodb, DynamoDbOptions, DynamoDbStore};
 #[cfg(feature = "memory")]
 pub use zae_limiter_store_embedded::MemoryStore;
 #[cfg(feature = "sqlite")]

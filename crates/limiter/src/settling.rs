@@ -7,9 +7,12 @@ use std::task::{Context, Poll};
 
 use crate::Error;
 
+/// What is left to do.
+type Settlement = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
 /// The future of [`Lease::commit`](crate::Lease::commit): most often it has nothing left to do.
 #[must_use = "a commit does nothing until it is awaited or waited for"]
-pub struct Settling(Option<Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>>);
+pub struct Settling(Option<Settlement>);
 
 impl Settling {
     #[inline(always)]

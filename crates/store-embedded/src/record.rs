@@ -98,15 +98,12 @@ impl Record {
         let mut limits = self.limits.to_vec();
         let mut cells = self.cells.clone();
         for limit in wanted.iter() {
-            match self.limits.position(limit.name().as_str()) {
-                Some(i) => {
-                    cells[i].full_at = limits[i].rate().rescaled(cells[i].full_at, limit.rate(), now);
-                    limits[i] = limit.clone();
-                }
-                None => {
-                    limits.push(limit.clone());
-                    cells.push(Cell::default());
-                }
+            if let Some(i) = self.limits.position(limit.name().as_str()) {
+                cells[i].full_at = limits[i].rate().rescaled(cells[i].full_at, limit.rate(), now);
+                limits[i] = limit.clone();
+            } else {
+                limits.push(limit.clone());
+                cells.push(Cell::default());
             }
         }
         self.limits = LimitSet::new(limits)?;

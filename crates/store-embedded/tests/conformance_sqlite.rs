@@ -1,6 +1,7 @@
 //! The SQLite store has every property that a store must have.
 
 #![cfg(feature = "sqlite")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Repository chores: `cargo xtask test | lint | bench`.
 
 mod bench;
+mod engine;
 mod lint;
 mod steps;
 mod test;

@@ -85,7 +85,8 @@ impl TakeArgs {
             Err(OpenError::Failed(failure)) => return Err(failure),
         };
         let acquire = limiter.acquire(self.entity.as_str(), self.resource.as_str(), limits);
-        let acquire = acquire.cascade(self.cascade).wait_at_most(self.wait.unwrap_or_default());
+        let acquire =
+            acquire.cascade(self.cascade).with_statuses().wait_at_most(self.wait.unwrap_or_default());
         let bucket = match acquire.prepare().wait() {
             Ok(bucket) => bucket,
             Err(error) => return let_through(error),

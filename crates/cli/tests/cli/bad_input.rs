@@ -94,9 +94,9 @@ fn arguments() {
 #[test]
 fn store_urls() {
     for (url, expected) in [
-        ("redis://localhost", "expected memory: or sqlite:"),
-        ("limits.db", "expected memory: or sqlite:"),
-        ("", "expected memory: or sqlite:"),
+        ("redis://localhost", "expected memory:, sqlite:"),
+        ("limits.db", "expected memory:, sqlite:"),
+        ("", "expected memory:, sqlite:"),
         ("memory:/tmp", "takes no path"),
         ("sqlite:", "names no file"),
         ("memory:?shards=2", "there is no option"),

@@ -73,7 +73,12 @@ impl<'s> Held<'s> {
 
     /// Makes every level's bucket hold the level's limits before any balance is changed, so that an error leaves all
     /// balances as they were.
-    pub(super) fn prepare(&mut self, levels: &[Level], now: Timestamp, hasher: &RandomState) -> Result<(), StoreError> {
+    pub(super) fn prepare(
+        &mut self,
+        levels: &[Level],
+        now: Timestamp,
+        hasher: &RandomState,
+    ) -> Result<(), StoreError> {
         if self.places.iter().any(|place| place.index.is_none()) {
             for (place, level) in self.places.iter().zip(levels) {
                 if place.index.is_none() {

@@ -23,7 +23,8 @@ impl Key {
 
     #[inline(always)]
     pub(super) fn is(&self, entity: &EntityId, resource: &Resource) -> bool {
-        let (key, entity, resource) = (self.0.as_bytes(), entity.as_str().as_bytes(), resource.as_str().as_bytes());
+        let (key, entity, resource) =
+            (self.0.as_bytes(), entity.as_str().as_bytes(), resource.as_str().as_bytes());
         // A `#` at this place separates the parts: neither of them has one.
         let Some((held_entity, rest)) = key.split_at_checked(entity.len()) else { return false };
         let Some((b'#', held_resource)) = rest.split_first() else { return false };
@@ -77,8 +78,14 @@ mod tests {
         let entity = |id| EntityId::new(id).unwrap();
         let resource = |name| Resource::new(name).unwrap();
         let key = Key::new(&entity("a b"), &resource("c"));
-        assert!(key.is(&entity("a b"), &resource("c")) && key.is_of(&entity("a b")) && key.is_on(&resource("c")));
-        assert!(!key.is(&entity("a"), &resource("b c")) && !key.is_of(&entity("a")) && !key.is_on(&resource("b c")));
+        assert!(
+            key.is(&entity("a b"), &resource("c")) && key.is_of(&entity("a b")) && key.is_on(&resource("c"))
+        );
+        assert!(
+            !key.is(&entity("a"), &resource("b c"))
+                && !key.is_of(&entity("a"))
+                && !key.is_on(&resource("b c"))
+        );
         assert_eq!(key.names(), Some((entity("a b"), resource("c"))));
         let hasher = foldhash::fast::RandomState::default();
         assert_eq!(key.hash(&hasher), hash(&hasher, &entity("a b"), &resource("c")));

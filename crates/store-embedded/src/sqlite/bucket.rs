@@ -53,22 +53,21 @@ impl Bucket {
     }
 }
 
-/// Hands every bucket of `resource` to `visit`, by entity id.
+/// Every bucket of `resource`, in no order.
 pub(super) fn of_resource(
     connection: &Connection,
     resource: &Resource,
-    mut visit: impl FnMut(EntityId, &Record),
-) -> Result<(), Failure> {
-    // The unique index leads through the entities in order and says which of them have this resource.
-    let mut select = connection.prepare_cached(
-        "SELECT entity_id, resource, state FROM bucket WHERE resource = ?1 ORDER BY entity_id",
-    )?;
+) -> Result<Vec<(EntityId, Record)>, Failure> {
+    // Through the table from its start to its end: an index would lead there and back for every row.
+    let mut select = connection
+        .prepare_cached("SELECT entity_id, resource, state FROM bucket NOT INDEXED WHERE resource = ?1")?;
     let mut rows = select.query([resource.as_str()])?;
+    let mut buckets = Vec::new();
     while let Some(row) = rows.next()? {
         let (entity_id, _, record) = read(row)?;
-        visit(entity_id, &record);
+        buckets.push((entity_id, record));
     }
-    Ok(())
+    Ok(buckets)
 }
 
 /// The usage that is still counted in the rows of the buckets themselves.

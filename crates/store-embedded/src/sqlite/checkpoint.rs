@@ -17,9 +17,9 @@ use super::patience::{Patience, Wait};
 /// Pages (of 4 KiB) that the log may grow by between two attempts.
 const STEP: c_int = 2_000;
 
-/// How long an attempt waits for readers, while nobody else can write. One that is reading for longer, through a
-/// whole table, makes the attempt fail; the next is due after another [`STEP`] pages.
-const WAIT_FOR_READERS: Duration = Duration::from_millis(10);
+/// How long an attempt waits for its turn, and then, while nobody else can write, for readers. One that is reading for
+/// longer, through a whole table, makes the attempt fail; the next is due after another [`STEP`] pages.
+const WAIT: Duration = Duration::from_millis(25);
 
 /// Lets the connection do so whenever it is due after a commit.
 pub(super) fn install(connection: &mut Connection, patience: &Patience) -> Result<(), Failure> {
@@ -32,11 +32,18 @@ pub(super) fn install(connection: &mut Connection, patience: &Patience) -> Resul
         last = pages;
         if pages >= due {
             due = pages.saturating_add(STEP);
-            patience.start(Wait::new(WAIT_FOR_READERS));
             // The commit has succeeded, whatever comes of this: an attempt that fails is made up for by the next.
-            let _ = log.checkpoint_v2(CheckpointMode::RESTART);
+            let _ = move_all(log, &patience);
         }
         Ok(())
     }))?;
+    Ok(())
+}
+
+fn move_all(log: &mut Wal, patience: &Patience) -> rusqlite::Result<()> {
+    // The bulk of it while others write on, then what they wrote meanwhile.
+    log.checkpoint_v2(CheckpointMode::PASSIVE)?;
+    patience.start(Wait::new(WAIT));
+    log.checkpoint_v2(CheckpointMode::RESTART)?;
     Ok(())
 }

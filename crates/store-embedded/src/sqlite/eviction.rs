@@ -14,9 +14,9 @@ use super::usage::{self, Retention};
 use crate::record::Record;
 
 /// Rows are looked at whenever this many were added ...
-const ADDED: i64 = 16;
+const ADDED: i64 = 4;
 /// ... and then this many, so that the search comes round faster than the table grows.
-const LOOKED_AT: i64 = 64;
+const LOOKED_AT: i64 = 8;
 /// How long a full bucket keeps its row: one that is used now and then is not made and removed every time.
 const GRACE_MS: u64 = HOUR_MS;
 

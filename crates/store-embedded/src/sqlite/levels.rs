@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use smallvec::SmallVec;
 use zae_limiter_core::{
-    Change, Clock, Decision, Level, Reading, Resource, StoreError, StoreErrorKind, Timestamp,
+    Change, Clock, Decision, EntityId, Level, Reading, Resource, StoreError, StoreErrorKind, Timestamp,
 };
 
 use super::bucket::{self, Bucket};
@@ -11,10 +11,10 @@ use super::eviction;
 use super::failure::Failure;
 use super::transaction::Transaction;
 use super::usage::{self, Retention};
-use crate::record::States;
+use crate::record::{Record, States};
 
 /// Takes from every level, or from none. What it decides on cannot change before it is written: no other process
-/// writes meanwhile. The clock is read under that lock, so that time never runs backwards from one take to the next.
+/// writes meanwhile. The clock is read under that lock: a take that had to wait does not act on the time before it.
 pub(super) fn take(
     transaction: Transaction<'_>,
     change: Change<'_>,
@@ -133,11 +133,14 @@ pub(super) fn of_resource(
     resource: &Resource,
     clock: &dyn Clock,
 ) -> Result<(Vec<Level>, Reading), Failure> {
-    let mut levels = Vec::new();
-    let mut reading = Reading { at: clock.now(), full_at: SmallVec::new() };
-    bucket::of_resource(connection, resource, |entity_id, record| {
-        levels.push(Level { entity_id, resource: resource.clone(), limits: record.limits().clone() });
-        reading.full_at.extend(record.states());
-    })?;
-    Ok((levels, reading))
+    let mut buckets = bucket::of_resource(connection, resource)?;
+    buckets.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    let at = clock.now();
+    let full_at = buckets.iter().flat_map(|(_, record)| record.states()).collect();
+    let level = |(entity_id, record): (EntityId, Record)| Level {
+        entity_id,
+        resource: resource.clone(),
+        limits: record.limits().clone(),
+    };
+    Ok((buckets.into_iter().map(level).collect(), Reading { at, full_at }))
 }

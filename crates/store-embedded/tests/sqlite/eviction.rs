@@ -19,15 +19,15 @@ fn full_buckets_lose_their_rows_and_others_keep_them() {
     // Two hours: long enough for those of a second, not for those of a day.
     fixture.advance(7_200);
     let mut before = rows(&fixture, "old-%");
-    for i in 0..500 {
+    for i in 0..600 {
         assert!(take(&store, &[level(&format!("new-{i}"), "a=100/h")], 60));
         let after = rows(&fixture, "old-%");
-        assert!(before - after <= 64, "one write removed {} rows", before - after);
+        assert!(before - after <= 8, "one write removed {} rows", before - after);
         before = after;
     }
     assert_eq!(rows(&fixture, "old-%"), 100, "those that are not full");
     assert_eq!(rows(&fixture, "old-%0"), 100);
-    assert_eq!(rows(&fixture, "new-%"), 500);
+    assert_eq!(rows(&fixture, "new-%"), 600);
     for i in (0..1_000).step_by(10) {
         let balances = balances(&store, &[level(&format!("old-{i}"), "a=100/s, b=100/d")]);
         assert_eq!(balances, [100, 48], "8 of 100 a day came back in two hours");
@@ -71,7 +71,7 @@ fn a_table_of_buckets_used_once_stays_small() {
         assert!(take(&store, &[level(&format!("once-{i}"), "a=100/s")], 1));
     }
     let rows = rows(&fixture, "once-%");
-    assert!(rows <= 200, "{rows} rows, of which 100 were used within the last hour");
+    assert!(rows <= 300, "{rows} rows, of which 100 were used within the last hour");
     let usage = pollster::block_on(
         store.usage(&UsageQuery { entity_id: None, ..UsageQuery::of(entity("any"), Window::Monthly) }),
     );

@@ -87,19 +87,24 @@ fn a_long_read_holds_nobody_up_and_sees_one_instant() {
 }
 
 #[test]
-fn the_log_stays_short_while_two_are_always_writing() {
+fn the_log_stays_short_while_several_are_always_writing() {
     let fixture = Fixture::new();
-    let stores = [fixture.open(), fixture.open()];
+    let stores = [fixture.open(), fixture.open(), fixture.open()];
     let log = fixture.path().with_extension("db-wal");
-    thread::scope(|scope| {
-        for store in &stores {
-            scope.spawn(|| {
-                for _ in 0..10_000 {
-                    assert!(take(store, &[level("key", "n=1M/d")], 1));
-                }
-            });
+    let longest = thread::scope(|scope| {
+        let write = |store| {
+            for _ in 0..10_000 {
+                assert!(take(store, &[level("key", "n=1M/d")], 1));
+            }
+        };
+        let writers: Vec<_> = stores.iter().map(|store| scope.spawn(move || write(store))).collect();
+        let mut longest = 0;
+        while !writers.iter().all(thread::ScopedJoinHandle::is_finished) {
+            longest = longest.max(std::fs::metadata(&log).unwrap().len());
+            thread::sleep(Duration::from_millis(1));
         }
+        longest
     });
-    let bytes = std::fs::metadata(log).unwrap().len();
-    assert!(bytes <= 3_000 * 4_120, "{bytes} bytes after 20,000 writes of a page each");
+    // It is due every 2,000 pages, and may be missed now and then.
+    assert!(longest <= 8_000 * 4_120, "{longest} bytes in the course of 30,000 writes of a page each");
 }

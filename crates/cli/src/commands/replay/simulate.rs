@@ -136,7 +136,8 @@ impl<R: FnMut(&Outcome)> Simulation<'_, R> {
         match &mut self.buckets[row.entity] {
             Some(bucket) => Ok(bucket),
             none => {
-                let bucket = self.limiter.acquire(entity, RESOURCE, &self.plan.limits).prepare().wait()?;
+                let bucket = self.limiter.acquire(entity, RESOURCE, &self.plan.limits);
+                let bucket = bucket.with_statuses().prepare().wait()?;
                 Ok(none.insert(bucket))
             }
         }

@@ -1,0 +1,197 @@
+//! What every write did to its item, against the model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use zae_limiter_core::{Limit, LimitName};
+use zae_limiter_store_dynamodb::item::{BucketItem, Writer};
+use zae_limiter_store_dynamodb::plan::BucketWrite;
+use zae_limiter_store_dynamodb::table::BucketKey;
+
+use super::Violation;
+use crate::history::{Event, History, Request};
+use crate::model::{Bucket, burst, parts, per_ms};
+
+pub(super) fn check(history: &History) -> Result<(), Violation> {
+    let mut table = Table::default();
+    let mut sent: BTreeMap<Request, Write<'_>> = BTreeMap::new();
+    for (at, event) in &history.events {
+        match event {
+            Event::Sent { request, client, key, write, clock } => {
+                let write = Write { client: *client, key, write, clock: clock.as_millis() };
+                sent.insert(*request, write);
+            }
+            Event::Applied { request, item } => {
+                let applied = table.apply(&sent[request], item);
+                applied.map_err(|violation| violation.in_request(*request))?;
+            }
+            Event::Deleted { key, item } => table.delete(key, item, at - history.skew_ms)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Violation {
+    fn in_request(self, request: Request) -> Self {
+        Self { what: format!("{} (request {})", self.what, request.0), ..self }
+    }
+}
+
+/// A write as its client meant it.
+struct Write<'a> {
+    client: Writer,
+    key: &'a BucketKey,
+    write: &'a BucketWrite,
+    clock: u64,
+}
+
+/// The table as it should be.
+#[derive(Default)]
+struct Table<'a> {
+    items: BTreeMap<&'a BucketKey, Item>,
+    windows: BTreeMap<(&'a BucketKey, &'a LimitName), Window>,
+    stamps: BTreeSet<(&'a BucketKey, Writer, u64)>,
+}
+
+/// An item as it should be.
+#[derive(Default)]
+struct Item {
+    buckets: BTreeMap<LimitName, Bucket>,
+    consumed: BTreeMap<LimitName, i64>,
+    acquires: i64,
+    ttl: u64,
+}
+
+impl<'a> Table<'a> {
+    fn apply(&mut self, sent: &Write<'a>, found: &BucketItem) -> Result<(), Violation> {
+        let Write { client, key, write, clock } = *sent;
+        if !self.stamps.insert((key, client, write.stamp.number)) {
+            return Err(Violation::new("I5", format!("a write to {key} was applied twice")));
+        }
+        let item = self.items.entry(key).or_default();
+        item.acquires += write.acquires;
+        for limit_write in &write.limits {
+            let (limit, milli) = (&limit_write.limit, limit_write.consumed.get());
+            let window = self.windows.entry((key, limit.name())).or_insert_with(|| Window::new(limit));
+            window
+                .note(limit, milli, write.acquires > 0, clock)
+                .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
+            item.apply(limit, milli, write.acquires > 0, clock)
+                .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
+        }
+        item.agrees(found).map_err(|what| Violation::new("I4", format!("{what} of {key}")))?;
+        item.expires(found).map_err(|what| Violation::new("I8", format!("{what}: {key}")))
+    }
+
+    fn delete(&mut self, key: &'a BucketKey, found: &BucketItem, at: u64) -> Result<(), Violation> {
+        let item = self.items.remove(key).unwrap_or_default();
+        for (name, bucket) in &item.buckets {
+            if !bucket.is_full(at) {
+                let what =
+                    format!("{key} was deleted at {at}, {} with {:.3} tokens", name, bucket.tokens(at));
+                return Err(Violation::new("I8", format!("{what}; it expired at {} s", found.ttl)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Item {
+    /// One limit's share of a write, at `at` by its client's clock.
+    fn apply(&mut self, limit: &Limit, milli: i64, is_take: bool, at: u64) -> Result<(), String> {
+        let bucket = self.buckets.get_mut(limit.name());
+        let is_new = bucket.is_none();
+        let mut bucket = bucket.map_or_else(|| Bucket::full(limit, at), |bucket| bucket.clone());
+        if bucket.limit() != limit {
+            bucket.change(limit, at);
+        }
+        if is_take && !bucket.holds(milli, at) {
+            let (taken, held) = (milli as f64 / 1_000.0, bucket.tokens(at));
+            return Err(format!("{taken:.3} tokens were admitted where there were {held:.3}"));
+        }
+        // Nothing comes of a return to a full bucket.
+        if !(is_new && milli < 0) {
+            bucket.apply(milli, at);
+        }
+        if !is_new || milli != 0 {
+            self.buckets.insert(limit.name().clone(), bucket);
+            *self.consumed.entry(limit.name().clone()).or_default() += milli;
+        }
+        Ok(())
+    }
+
+    /// Whether the table says the same.
+    fn agrees(&self, found: &BucketItem) -> Result<(), String> {
+        if found.acquires != self.acquires {
+            return Err(format!("{} acquires are counted in place of {}", found.acquires, self.acquires));
+        }
+        if !found.limits.keys().eq(self.buckets.keys()) {
+            return Err("other limits than were written".to_owned());
+        }
+        for (name, held) in &found.limits {
+            let (bucket, consumed) = (&self.buckets[name], self.consumed[name]);
+            if held.consumed.get() != consumed {
+                return Err(format!(
+                    "{} of {name} are counted in place of {consumed} millitokens",
+                    held.consumed
+                ));
+            }
+            if held.limit != *bucket.limit() || !bucket.agrees(held.full_at.scaled()) {
+                let at = held.limit.rate().full_at_ms(held.full_at);
+                return Err(format!(
+                    "the state of {} is not what it should be, full at {at}: {bucket:?}",
+                    held.limit
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it expires no sooner than it is full, and no sooner than before.
+    fn expires(&mut self, found: &BucketItem) -> Result<(), String> {
+        let before = std::mem::replace(&mut self.ttl, found.ttl);
+        if found.ttl < before {
+            return Err(format!("the expiry moved back from {before} to {} s", found.ttl));
+        }
+        for held in found.limits.values() {
+            let full_at = held.limit.rate().full_at_ms(held.full_at);
+            if full_at > found.ttl * 1_000 {
+                return Err(format!(
+                    "{} is full at {full_at} ms, but expires at {} s",
+                    held.limit, found.ttl
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sums over all windows: no take may end one in which more than the burst and what flowed in was consumed.
+struct Window {
+    limit: Limit,
+    /// All that was consumed so far.
+    sum: i128,
+    /// The lowest of what had been consumed before each take, less what would have flowed in until then.
+    low: i128,
+}
+
+impl Window {
+    fn new(limit: &Limit) -> Self {
+        Self { limit: limit.clone(), sum: 0, low: i128::MAX }
+    }
+
+    fn note(&mut self, limit: &Limit, milli: i64, is_take: bool, at: u64) -> Result<(), String> {
+        if self.limit != *limit {
+            *self = Self::new(limit);
+        }
+        let flowed = per_ms(limit) * i128::from(at);
+        if milli > 0 {
+            self.low = self.low.min(self.sum - flowed);
+        }
+        self.sum += parts(milli);
+        if is_take && milli > 0 && self.sum - flowed - self.low > burst(limit) {
+            return Err("more than the burst and the refill was admitted".to_owned());
+        }
+        Ok(())
+    }
+}

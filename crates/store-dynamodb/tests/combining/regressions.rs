@@ -1,0 +1,83 @@
+//! Each test is named for its bug.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use zae_limiter_store_dynamodb::combine::{CombineOptions, LevelDecision};
+
+use crate::table::{Fate, ROUND_TRIP, Scripted};
+
+const LONG: Duration = Duration::from_secs(30);
+
+#[tokio::test(start_paused = true)]
+async fn an_apply_is_carried_out_although_its_caller_has_gone() {
+    let table = Scripted::new();
+    let process = table.process(1, CombineOptions::default());
+    let taken = process.take("n=10/min", 5_000);
+    // It waits behind the take when its caller goes.
+    drop(process.apply("n=10/min", -2_000));
+    taken.await.unwrap();
+    sleep(LONG).await;
+    assert_eq!(table.consumed(), 3_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_take_is_not_carried_out_if_its_caller_has_gone() {
+    let table = Scripted::new();
+    let process = table.process(1, CombineOptions::default());
+    let under_way = process.take("n=10/min", 5_000);
+    drop(process.take("n=10/min", 1_000));
+    sleep(ROUND_TRIP / 2).await;
+    drop(under_way);
+    sleep(LONG).await;
+    assert_eq!(table.consumed(), 0);
+    assert_eq!(table.sent(), 2, "the take that was under way, and its return");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_return_is_not_given_up_because_others_change_the_limits() {
+    let table = Scripted::new();
+    let process = table.process(1, CombineOptions { attempts: 3, ..CombineOptions::default() });
+    process.take("n=10/min", 5_000).await.unwrap();
+    table.follow((20..28).map(Fate::Overtaken));
+    process.apply("n=10/min", -2_000).await.unwrap();
+    assert_eq!(table.consumed(), 3_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_apply_goes_by_the_limits_of_the_item_where_others_keep_changing_its_state() {
+    let table = Scripted::new();
+    let (process, other) =
+        (table.process(1, CombineOptions::default()), table.process(2, CombineOptions::default()));
+    process.take("n=10/min", 5_000).await.unwrap();
+    other.take("n=20/min", 1_000).await.unwrap();
+    // The other process writes all the time, one write after the other.
+    let busy = async {
+        loop {
+            other.take("n=20/min", 1).await.unwrap();
+        }
+    };
+    tokio::select! {
+        biased;
+        () = busy => {}
+        returned = process.apply("n=10/min", -2_000) => { returned.unwrap(); }
+    }
+    let limit = table.item().unwrap().limits.into_values().next().unwrap().limit;
+    assert_eq!(limit.capacity(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_arrives_late_does_not_apply_once_its_request_was_denied() {
+    let table = Scripted::new();
+    let (process, other) =
+        (table.process(1, CombineOptions::default()), table.process(2, CombineOptions::default()));
+    other.take("n=10/min", 8_000).await.unwrap();
+    table.follow([Fate::Late(Duration::from_millis(500))]);
+    // The retry finds that the bucket does not hold enough.
+    let decision = process.take("n=10/min", 5_000).await.unwrap();
+    assert!(matches!(decision, LevelDecision::Denied(_)));
+    // When the first try arrives, it does.
+    other.apply("n=10/min", -8_000).await.unwrap();
+    sleep(LONG).await;
+    assert_eq!(table.consumed(), 0);
+}

@@ -1,0 +1,122 @@
+//! Bugs that were, each under its name.
+
+use zae_limiter_core::{EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Resource, Timestamp};
+use zae_limiter_store_dynamodb::execute::execute;
+use zae_limiter_store_dynamodb::item::{BucketItem, Known};
+use zae_limiter_store_dynamodb::plan::{Asked, BucketWrite, EXPIRY_MARGIN_S, Kind, plan};
+
+use crate::case::{NOW_MS, stamp};
+
+const NOW: Timestamp = Timestamp::from_millis(NOW_MS);
+
+fn level(limit: &str) -> Level {
+    Level {
+        entity_id: EntityId::new("e").unwrap(),
+        resource: Resource::new("r").unwrap(),
+        limits: limit.parse().unwrap(),
+    }
+}
+
+fn planned(
+    kind: Kind,
+    level: &Level,
+    milli: i64,
+    known: Option<Option<&BucketItem>>,
+    number: u64,
+) -> BucketWrite {
+    let amounts = vec![Millitokens::new(milli); level.limits.len()];
+    let known = known.map(|item| Known { item: item.cloned(), at: NOW });
+    let asked = Asked { level, amounts: &amounts, acquires: 1, kind };
+    plan(asked, known.as_ref(), |_| false, NOW, stamp(number))
+}
+
+/// What is asked, carried out with exact knowledge.
+fn carried_out(
+    kind: Kind,
+    level: &Level,
+    milli: i64,
+    item: Option<&BucketItem>,
+    number: u64,
+) -> Option<BucketItem> {
+    execute(item, &planned(kind, level, milli, Some(item), number)).ok()
+}
+
+fn state(item: &BucketItem, limits: &LimitSet) -> FullAt {
+    item.limits[limits[0].name()].full_at
+}
+
+#[test]
+fn a_changed_limit_does_not_let_a_take_overdraw() {
+    let (old, new) = (level("n=100/min"), level("n=10/min"));
+    let item = carried_out(Kind::Take, &old, 95_000, None, 1).unwrap();
+    // 5 are left, and carried over to the new limit.
+    assert_eq!(carried_out(Kind::Take, &new, 6_000, Some(&item), 2), None);
+    assert!(carried_out(Kind::Take, &new, 5_000, Some(&item), 2).is_some());
+}
+
+#[test]
+fn more_than_the_burst_is_not_taken_from_a_full_bucket() {
+    let level = level("n=10/min");
+    for known in [None, Some(None)] {
+        assert!(execute(None, &planned(Kind::Take, &level, 10_001, known, 1)).is_err());
+    }
+}
+
+#[test]
+fn debt_ends_where_the_arithmetic_does() {
+    // One token takes a year: a trillion of them is as much as can be owed.
+    let limit = Limit::new("n", 1, 1, 1, 31_536_000).unwrap();
+    let level = Level { limits: LimitSet::new([limit.clone()]).unwrap(), ..level("n=1/min") };
+    let trillion = 1_000_000_000_000_000;
+    let mut item = carried_out(Kind::Take, &level, 1_000, None, 1).unwrap();
+    for number in 2..5 {
+        item = carried_out(Kind::Apply, &level, trillion, Some(&item), number).unwrap();
+        assert!(state(&item, &level.limits).scaled() <= limit.rate().scaled_max());
+    }
+    assert_eq!(state(&item, &level.limits).scaled(), limit.rate().scaled_max());
+}
+
+#[test]
+fn an_item_that_was_deleted_is_not_made_again_without_its_keys_and_expiry() {
+    let level = level("n=10/min");
+    let before = carried_out(Kind::Take, &level, 1_000, None, 1).unwrap();
+    // A rollback of a take of nothing, and a first charge of another limit: both without a condition on the state.
+    let other = Level { limits: "m=10/min".parse().unwrap(), ..level.clone() };
+    for (level, milli) in [(&level, 0), (&other, 1_000), (&other, -1_000)] {
+        assert!(execute(None, &planned(Kind::Apply, level, milli, Some(Some(&before)), 2)).is_err());
+        let made = carried_out(Kind::Apply, level, milli, None, 2).unwrap();
+        assert!(made.ttl > NOW_MS / 1_000);
+    }
+}
+
+#[test]
+fn a_kept_expiry_leaves_time_for_late_writes() {
+    let level = level("n=10/sec");
+    let mut item = carried_out(Kind::Take, &level, 1_000, None, 1).unwrap();
+    // Soon to be deleted, when one more write comes.
+    item.ttl = NOW_MS / 1_000 + 2;
+    let item = carried_out(Kind::Take, &level, 1_000, Some(&item), 2).unwrap();
+    assert!(item.ttl >= NOW_MS / 1_000 + EXPIRY_MARGIN_S);
+}
+
+#[test]
+fn an_item_that_has_expired_is_not_written_without_a_new_expiry() {
+    // It may be deleted the moment after, and a retry of the write would not be recognised.
+    let level = level("n=10/sec");
+    let mut item = carried_out(Kind::Take, &level, 1_000, None, 1).unwrap();
+    item.ttl = NOW_MS / 1_000 - 9_000;
+    for (kind, milli) in [(Kind::Take, 0), (Kind::Apply, 0), (Kind::Apply, -1)] {
+        let item = carried_out(kind, &level, milli, Some(&item), 2).unwrap();
+        assert!(item.ttl >= NOW_MS / 1_000 + EXPIRY_MARGIN_S);
+    }
+}
+
+#[test]
+fn small_charges_do_not_push_the_expiry_ever_further() {
+    let level = level("n=1000/sec");
+    let mut item = carried_out(Kind::Take, &level, 1_000, None, 1).unwrap();
+    for number in 2..10_000 {
+        item = carried_out(Kind::Apply, &level, 1, Some(&item), number).unwrap();
+    }
+    assert!(item.ttl <= NOW_MS / 1_000 + 3 * EXPIRY_MARGIN_S, "{} s ahead", item.ttl - NOW_MS / 1_000);
+}
