@@ -143,7 +143,9 @@ impl Limiter {
             Err(limits) => match self.known(Ask { entity_id, resource, limits, cascade }) {
                 Known::Plan(plan) => Ok(Buckets::Planned(self.clone(), plan)),
                 Known::NoLimits(error) => Err(error.into()),
-                Known::Unknown(ask) => self.look_up(ask).await.map(|plan| Buckets::Planned(self.clone(), plan)),
+                Known::Unknown(ask) => {
+                    self.look_up(ask).await.map(|plan| Buckets::Planned(self.clone(), plan))
+                }
             },
         }
     }

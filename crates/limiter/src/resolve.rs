@@ -161,7 +161,12 @@ impl Resolver {
     }
 
     /// The levels of a call, read from the store and remembered.
-    pub(crate) async fn look_up(&self, ask: Ask, store: &dyn Store, now: Timestamp) -> Result<Arc<Plan>, Error> {
+    pub(crate) async fn look_up(
+        &self,
+        ask: Ask,
+        store: &dyn Store,
+        now: Timestamp,
+    ) -> Result<Arc<Plan>, Error> {
         let generation = *self.generation();
         let (levels, passed_over) = look_up(&ask, store).await?;
         let nothing = levels.is_empty().then(|| ask.no_limits());

@@ -140,7 +140,10 @@ impl Take {
 }
 
 /// Takes, waiting if that was asked for.
-pub(crate) async fn take_until_deadline(mut take: Box<Take>, options: Options) -> Result<Lease, AcquireError> {
+pub(crate) async fn take_until_deadline(
+    mut take: Box<Take>,
+    options: Options,
+) -> Result<Lease, AcquireError> {
     let limiter = take.buckets().limiter().clone();
     let mut give_up_at = None;
     loop {

@@ -6,9 +6,7 @@ mod text;
 use smallvec::SmallVec;
 use zae_limiter_core::limit::LimitError;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
-use zae_limiter_core::{
-    EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Rate, Resource, Timestamp,
-};
+use zae_limiter_core::{EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Rate, Resource, Timestamp};
 
 /// One state for each limit of each level.
 pub(crate) type States = SmallVec<[FullAt; 4]>;
@@ -48,7 +46,11 @@ impl Record {
     }
 
     /// The states of `wanted`, each on the scale of its own rate; a limit without a record is full.
-    pub(crate) fn states_of<'a>(&'a self, wanted: &'a LimitSet, now: Timestamp) -> impl Iterator<Item = FullAt> + 'a {
+    pub(crate) fn states_of<'a>(
+        &'a self,
+        wanted: &'a LimitSet,
+        now: Timestamp,
+    ) -> impl Iterator<Item = FullAt> + 'a {
         wanted.iter().enumerate().map(move |(i, limit)| match self.index_of(i, limit) {
             Some(i) => self.limits[i].rate().rescaled(self.cells[i].full_at, limit.rate(), now),
             None => FullAt::ALWAYS,
@@ -91,7 +93,8 @@ impl Record {
             self.limits = wanted.clone();
             return Ok(());
         }
-        let held = |(i, limit): (usize, &Limit)| self.index_of(i, limit).is_some_and(|i| self.limits[i] == *limit);
+        let held =
+            |(i, limit): (usize, &Limit)| self.index_of(i, limit).is_some_and(|i| self.limits[i] == *limit);
         if wanted.iter().enumerate().all(held) {
             return Ok(());
         }

@@ -17,8 +17,8 @@ use zae_limiter_core::store::{StoreAnswer, Task};
 use zae_limiter_core::take::limits_of;
 use zae_limiter_core::usage::{HourOfUsage, hour_of, roll_up};
 use zae_limiter_core::{
-    Answer, Change, Clock, Decision, Entity, EntityConfig, EntityId, Level, LimitScope, LimitSet,
-    Reading, Resource, Store, StoreError, StoreErrorKind, Timestamp, UsageQuery, UsageSnapshot,
+    Answer, Change, Clock, Decision, Entity, EntityConfig, EntityId, Level, LimitScope, LimitSet, Reading,
+    Resource, Store, StoreError, StoreErrorKind, Timestamp, UsageQuery, UsageSnapshot,
 };
 
 use self::directory::Directory;
@@ -130,8 +130,12 @@ impl MemoryStore {
             Ordering::Equal => return Ok(None),
         };
         let Some((own_bucket, own_history)) = own_shard.bucket_mut(own_hash, own) else { return Ok(None) };
-        let Some((above_bucket, above_history)) = above_shard.bucket_mut(above_hash, above) else { return Ok(None) };
-        if !(own_bucket.record.admits(own, own_amounts, now) && above_bucket.record.admits(above, above_amounts, now)) {
+        let Some((above_bucket, above_history)) = above_shard.bucket_mut(above_hash, above) else {
+            return Ok(None);
+        };
+        if !(own_bucket.record.admits(own, own_amounts, now)
+            && above_bucket.record.admits(above, above_amounts, now))
+        {
             own_bucket.record.read(&own.limits, now, states);
             above_bucket.record.read(&above.limits, now, states);
             return Ok(Some(false));
@@ -148,17 +152,23 @@ impl MemoryStore {
     }
 
     #[inline(never)]
-    fn take_from_all(&self, take: Change<'_>, now: Timestamp, states: &mut States) -> Result<bool, StoreError> {
+    fn take_from_all(
+        &self,
+        take: Change<'_>,
+        now: Timestamp,
+        states: &mut States,
+    ) -> Result<bool, StoreError> {
         if let [own, above] = take.levels
             && let Some(admitted) = self.take_from_two([own, above], take, now, states)?
         {
             return Ok(admitted);
         }
         let mut held = self.lock_all(take.levels);
-        let admitted = take.by_level().enumerate().all(|(place, (level, amounts))| match held.bucket(place) {
-            Some(bucket) => bucket.record.admits(level, amounts, now),
-            None => full_admits(level, amounts, now),
-        });
+        let admitted =
+            take.by_level().enumerate().all(|(place, (level, amounts))| match held.bucket(place) {
+                Some(bucket) => bucket.record.admits(level, amounts, now),
+                None => full_admits(level, amounts, now),
+            });
         if !admitted {
             held.read(take.levels, now, states);
             return Ok(false);

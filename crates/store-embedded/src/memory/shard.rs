@@ -79,7 +79,13 @@ impl Table {
     /// Makes the bucket of `level`, which there is not. It brings the next tidying nearer than a change does: see
     /// [`Shard::count_change`].
     #[inline(never)]
-    pub(super) fn make(&mut self, hash: u64, level: &Level, now: Timestamp, hasher: &RandomState) -> &mut Bucket {
+    pub(super) fn make(
+        &mut self,
+        hash: u64,
+        level: &Level,
+        now: Timestamp,
+        hasher: &RandomState,
+    ) -> &mut Bucket {
         self.changes_until_tidy = self.changes_until_tidy.saturating_sub(3);
         let key = Key::new(&level.entity_id, &level.resource);
         let bucket = Bucket { key, record: Record::new(&level.limits, now) };
