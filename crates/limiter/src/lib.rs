@@ -19,6 +19,7 @@ mod limiter;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 mod observed;
 mod open;
+mod plans;
 mod resolve;
 mod settling;
 mod spare;

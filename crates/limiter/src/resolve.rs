@@ -1,12 +1,9 @@
 //! Which buckets a call is about, and which limits each of them is held to.
 
 use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quick_cache::Equivalent;
-use quick_cache::sync::Cache;
 use smallvec::{SmallVec, smallvec};
 use zae_limiter_core::entity::MAX_ANCESTORS;
 use zae_limiter_core::name::is_same;
@@ -14,6 +11,7 @@ use zae_limiter_core::{
     Clock, EntityError, EntityId, Level, LimitScope, LimitSet, Resource, Store, Timestamp,
 };
 
+use crate::plans::Plans;
 use crate::{Error, RequestError};
 
 /// Plans that are remembered at most.
@@ -80,59 +78,100 @@ pub(crate) struct Ask {
     pub(crate) cascade: bool,
 }
 
-impl Ask {
-    fn no_limits(&self) -> RequestError {
-        RequestError::NoLimits { entity_id: self.entity_id.clone(), resource: self.resource.clone() }
-    }
-}
-
 /// Resolves calls to levels, and remembers the result for a while.
 #[derive(Debug)]
 pub(crate) struct Resolver {
     ttl: Duration,
-    plans: Cache<PlanKey, Arc<Plan>>,
+    plans: Plans,
     /// How often something was forgotten. Held while plans come in or go, so that none comes in that was read before
     /// a write and would outlive it.
     generation: Mutex<u64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct PlanKey {
-    entity_id: EntityId,
-    resource: Resource,
-    cascade: bool,
-}
-
-/// The key of a plan without owning it.
-struct PlanFor<'a>(&'a Ask);
-
-impl Hash for PlanFor<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // In the order of `PlanKey`, whose derived hash this has to equal.
-        self.0.entity_id.hash(state);
-        self.0.resource.hash(state);
-        self.0.cascade.hash(state);
-    }
-}
-
-impl Equivalent<PlanKey> for PlanFor<'_> {
-    fn equivalent(&self, key: &PlanKey) -> bool {
-        let Ask { entity_id, resource, cascade, .. } = self.0;
-        is_same(entity_id.as_str().as_bytes(), key.entity_id.as_str().as_bytes())
-            && is_same(resource.as_str().as_bytes(), key.resource.as_str().as_bytes())
-            && *cascade == key.cascade
-    }
-}
-
-/// What a call resolved to, and until when that may be believed. In one place: a look-up follows one pointer.
+/// What a call resolved to, and until when that may be believed. All in one place, as most plans are not in the processor's
+/// cache when they are wanted.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    cascade: bool,
     limits: Limits,
-    /// The entity's own level, then those of its ancestors; empty if nothing limits the entity.
-    pub(crate) levels: SmallVec<[Level; 2]>,
+    found: Found,
     /// Ancestors that have no level because nothing limits them.
     passed_over: Vec<EntityId>,
     expires: Timestamp,
+}
+
+#[derive(Debug)]
+enum Found {
+    /// The entity's own level, then those of its ancestors.
+    Levels(SmallVec<[Level; 2]>),
+    /// Nothing limits the entity.
+    Nothing(EntityId, Resource),
+}
+
+impl Plan {
+    /// The entity's own level, then those of its ancestors; empty if nothing limits the entity.
+    #[inline]
+    pub(crate) fn levels(&self) -> &[Level] {
+        match &self.found {
+            Found::Levels(levels) => levels,
+            Found::Nothing(..) => &[],
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn of_nothing(
+        entity_id: EntityId,
+        resource: Resource,
+        limits: Limits,
+        cascade: bool,
+        expires: Timestamp,
+    ) -> Self {
+        Self { cascade, limits, found: Found::Nothing(entity_id, resource), passed_over: Vec::new(), expires }
+    }
+
+    /// The entity and the resource that this is about.
+    pub(crate) fn subject(&self) -> (&EntityId, &Resource) {
+        match &self.found {
+            Found::Levels(levels) => (&levels[0].entity_id, &levels[0].resource),
+            Found::Nothing(entity_id, resource) => (entity_id, resource),
+        }
+    }
+
+    pub(crate) const fn cascade(&self) -> bool {
+        self.cascade
+    }
+
+    pub(crate) const fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// Whether this is for the entity and the resource of `ask`.
+    pub(crate) fn is_about(&self, ask: &Ask) -> bool {
+        let (entity_id, resource) = self.subject();
+        is_same(ask.entity_id.as_str().as_bytes(), entity_id.as_str().as_bytes())
+            && is_same(ask.resource.as_str().as_bytes(), resource.as_str().as_bytes())
+            && ask.cascade == self.cascade
+    }
+
+    fn involves(&self, entity: &EntityId) -> bool {
+        match &self.found {
+            Found::Levels(levels) => {
+                levels.iter().any(|level| level.entity_id == *entity) || self.passed_over.contains(entity)
+            }
+            Found::Nothing(entity_id, _) => entity_id == entity,
+        }
+    }
+
+    /// This plan, or the error that nothing limits the entity.
+    fn into_result(self: Arc<Self>) -> Result<Arc<Self>, RequestError> {
+        match &self.found {
+            Found::Levels(_) => Ok(self),
+            Found::Nothing(entity_id, resource) => {
+                let (entity_id, resource) = (entity_id.clone(), resource.clone());
+                Err(RequestError::NoLimits { entity_id, resource })
+            }
+        }
+    }
 }
 
 /// What is known of a call without asking the store.
@@ -147,14 +186,14 @@ pub(crate) enum Known {
 impl Resolver {
     /// A resolver that believes what it read for `ttl`; zero reads anew each time.
     pub(crate) fn new(ttl: Duration) -> Self {
-        Self { ttl, plans: Cache::new(CACHED_PLANS), generation: Mutex::default() }
+        Self { ttl, plans: Plans::new(CACHED_PLANS), generation: Mutex::default() }
     }
 
     /// The levels of a call, if they were read not long ago.
     pub(crate) fn known(&self, ask: Ask, clock: &dyn Clock) -> Known {
-        match self.plans.get(&PlanFor(&ask)) {
-            Some(plan) if clock.now_roughly() < plan.expires && plan.limits == ask.limits => {
-                if plan.levels.is_empty() { Known::NoLimits(ask.no_limits()) } else { Known::Plan(plan) }
+        match self.plans.get(&ask) {
+            Some(plan) if plan.limits == ask.limits && clock.now_roughly() < plan.expires => {
+                plan.into_result().map_or_else(Known::NoLimits, Known::Plan)
             }
             _ => Known::Unknown(ask),
         }
@@ -169,28 +208,21 @@ impl Resolver {
     ) -> Result<Arc<Plan>, Error> {
         let generation = *self.generation();
         let (levels, passed_over) = look_up(&ask, store).await?;
-        let nothing = levels.is_empty().then(|| ask.no_limits());
-        let plan = Arc::new(Plan { limits: ask.limits, levels, passed_over, expires: now.after(self.ttl) });
+        let Ask { entity_id, resource, limits, cascade } = ask;
+        let found =
+            if levels.is_empty() { Found::Nothing(entity_id, resource) } else { Found::Levels(levels) };
+        let plan = Arc::new(Plan { cascade, limits, found, passed_over, expires: now.after(self.ttl) });
         if !self.ttl.is_zero() {
-            let key = PlanKey { entity_id: ask.entity_id, resource: ask.resource, cascade: ask.cascade };
             let current = self.generation();
             if *current == generation {
-                self.plans.insert(key, Arc::clone(&plan));
+                self.plans.insert(Arc::clone(&plan), now);
             }
         }
-        nothing.map_or(Ok(plan), |error| Err(error.into()))
+        Ok(plan.into_result()?)
     }
 
     fn generation(&self) -> MutexGuard<'_, u64> {
         self.generation.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Plan {
-    fn involves(&self, key: &PlanKey, entity: &EntityId) -> bool {
-        key.entity_id == *entity
-            || self.levels.iter().any(|level| level.entity_id == *entity)
-            || self.passed_over.contains(entity)
     }
 }
 
@@ -223,8 +255,8 @@ impl Drop for Forget<'_> {
         let mut generation = self.resolver.generation();
         *generation += 1;
         match self.entity {
-            Some(entity) => self.resolver.plans.retain(|key, plan| !plan.involves(key, entity)),
-            None => self.resolver.plans.clear(),
+            Some(entity) => self.resolver.plans.forget(|plan| plan.involves(entity)),
+            None => self.resolver.plans.forget(|_| true),
         }
     }
 }

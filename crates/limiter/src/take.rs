@@ -49,7 +49,7 @@ impl Buckets {
     pub(crate) fn levels(&self) -> &[Level] {
         match self {
             Self::One(_, level) => slice::from_ref(level),
-            Self::Planned(_, plan) => &plan.levels,
+            Self::Planned(_, plan) => plan.levels(),
             Self::Prepared(prepared) => prepared.buckets.levels(),
         }
     }
