@@ -38,7 +38,7 @@ impl<'a> Acquiring<'a> {
         Self(Stage::Handle(handle, consume))
     }
 
-    /// Does what can be done at once, and the rest as `rest` says.
+    /// Does what can be done at once, and the rest as `rest` says. Not to be called again.
     fn start(&mut self, rest: Rest) -> Outcome {
         let mut take = spare::place();
         match &mut self.0 {
@@ -153,6 +153,9 @@ impl Future for Acquiring<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         let this = self.get_mut();
+        if let Stage::Pending(rest) = &mut this.0 {
+            return rest.as_mut().poll(cx);
+        }
         let outcome = this.start(Rest::Later);
         match &mut this.0 {
             Stage::Pending(rest) => rest.as_mut().poll(cx),

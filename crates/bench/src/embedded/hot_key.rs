@@ -9,7 +9,7 @@ use zae_limiter::{Block, LimitSet, Limiter, Timestamp};
 
 use super::memory::{check_crab, crab, governor};
 use super::timed::{Side, Timer};
-use super::{acquire, wide};
+use super::{RESOURCE, acquire, wide};
 use crate::report::{Report, Target};
 
 const THREADS: u64 = 2;
@@ -29,13 +29,14 @@ fn side<'a>(name: &'static str, call: impl Fn() + Sync + 'a) -> Side<'a> {
 }
 
 pub(super) fn run(timer: &mut Timer, report: &mut Report) -> Result<(), Box<dyn Error>> {
-    let (limiter, one, key) = (Limiter::open("memory:").wait()?, wide(1)?, "user-0000000".to_owned());
-    let handle = limiter.acquire(&key, "gpt-4", &one).prepare().wait()?;
+    let (limiter, one, id) = (Limiter::open("memory:").wait()?, wide(1)?, "user-0000000");
+    let key = format!("{id}:{RESOURCE}");
+    let handle = limiter.acquire(id, RESOURCE, &one).prepare().wait()?;
     let (governor, crab) = (governor(), crab(1));
     let rounds = timer.compare(vec![
         side("governor", || drop(black_box(governor.check_key(&key)))),
         side("throttlecrab", || _ = black_box(check_crab(&crab, &key))),
-        side("by name", || _ = black_box(acquire(&limiter, &key, &one, false))),
+        side("by name", || _ = black_box(acquire(&limiter, id, &one, false))),
         side("handle", || {
             if let Ok(lease) = handle.acquire(&[("rpm", 1)]).wait() {
                 _ = black_box(lease.commit().wait());

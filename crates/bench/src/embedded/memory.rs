@@ -11,7 +11,7 @@ use throttlecrab::AdaptiveStore;
 use zae_limiter::{Block, LimitSet, Limiter};
 
 use super::timed::{Side, Timer};
-use super::{acquire, ids, wide};
+use super::{RESOURCE, acquire, ids, keys, wide};
 use crate::report::{Report, Target};
 
 pub(super) const KEYS: usize = 10_000;
@@ -30,10 +30,10 @@ pub(super) fn crab(keys: usize) -> Crab {
 }
 
 #[expect(clippy::disallowed_methods, reason = "an application passes the time in")]
-pub(super) fn check_crab(crab: &Crab, id: &str) -> bool {
+pub(super) fn check_crab(crab: &Crab, key: &str) -> bool {
     let mut limiter = crab.lock().unwrap_or_else(PoisonError::into_inner);
     let (burst, period) = (i64::from(WIDE), 60);
-    limiter.rate_limit(id, burst, burst, period, 1, SystemTime::now()).is_ok_and(|(allowed, _)| allowed)
+    limiter.rate_limit(key, burst, burst, period, 1, SystemTime::now()).is_ok_and(|(allowed, _)| allowed)
 }
 
 /// Calls `call` with one id after the other, round and round.
@@ -52,6 +52,7 @@ fn side<'a>(name: &'static str, mut call: impl FnMut() + 'a) -> Side<'a> {
 
 pub(super) fn run(timer: &mut Timer, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let ids = ids(KEYS);
+    let keys = keys(&ids);
     let limiter = Limiter::open("memory:").wait()?;
     let with_parents = Limiter::open("memory:").wait()?;
     for id in &ids {
@@ -62,15 +63,15 @@ pub(super) fn run(timer: &mut Timer, report: &mut Report) -> Result<(), Box<dyn 
     let (one, two, small): (LimitSet, LimitSet, LimitSet) = (wide(1)?, wide(2)?, "rpm=1/day".parse()?);
     let mut handles = Vec::new();
     for id in &ids {
-        handles.push(limiter.acquire(id, "gpt-4", &one).prepare().wait()?);
+        handles.push(limiter.acquire(id, RESOURCE, &one).prepare().wait()?);
         acquire(&full, id, &small, false);
     }
     let (governor, crab) = (governor(), crab(KEYS));
     let mut handle = handles.iter().cycle();
 
     let rounds = timer.compare(vec![
-        side("governor", round(&ids, |id| drop(black_box(governor.check_key(id))))),
-        side("throttlecrab", round(&ids, |id| _ = black_box(check_crab(&crab, id)))),
+        side("governor", round(&keys, |key| drop(black_box(governor.check_key(key))))),
+        side("throttlecrab", round(&keys, |key| _ = black_box(check_crab(&crab, key)))),
         side("1 limit", round(&ids, |id| _ = black_box(acquire(&limiter, id, &one, false)))),
         side("handle", move || {
             let lease = handle.next().map(|handle| handle.acquire(&[("rpm", 1)]).wait());
