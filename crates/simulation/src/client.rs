@@ -26,6 +26,7 @@ pub struct Client {
     clock: Arc<SkewedClock>,
     line: Line,
     combiner: Combiner<Line>,
+    lags: bool,
     callers: Arc<Mutex<Vec<AbortHandle>>>,
 }
 
@@ -48,7 +49,8 @@ impl Client {
             options,
         );
         world.note(Event::Started { client: writer, skew_ms });
-        Self { world: world.clone(), writer, clock, line, combiner, callers: Arc::default() }
+        let lags = world.state().rng.bool();
+        Self { world: world.clone(), lags, writer, clock, line, combiner, callers: Arc::default() }
     }
 
     /// The process vanishes, with all of its callers.
@@ -56,6 +58,11 @@ impl Client {
         self.world.note(Event::Crashed { client: self.writer });
         self.line.cut();
         self.callers.lock().drain(..).for_each(|caller| caller.abort());
+    }
+
+    /// Whether it may be late to know of changed limits.
+    pub const fn lags(&self) -> bool {
+        self.lags
     }
 
     /// Sets its clock.

@@ -77,11 +77,11 @@ impl Stage {
         let mut acts: Vec<JoinHandle<()>> = Vec::new();
         for _ in 0..phase.calls {
             let begins = self.world.up_to(phase.spread);
-            let parts = self.scenario.call(&mut self.world.state().rng, phase.versions);
             let manner = Manner::of(&self.world, self.scenario.impatient);
-            let stage = self.clone();
+            let (stage, versions) = (self.clone(), phase.versions);
             acts.push(self.later(begins, async move {
                 let client = stage.some_client();
+                let parts = stage.scenario.call(&mut stage.world.state().rng, versions, client.lags());
                 let work = lease(stage.world.clone(), client.clone(), parts, manner);
                 // The caller is gone if its process crashes.
                 let _ = client.spawn(work).await;

@@ -28,12 +28,23 @@ pub struct Scenario {
     pub options: CombineOptions,
     /// Callers that give up early, of 1,000.
     pub impatient: u32,
-    /// Whether clients and their callers differ about the limits while these change.
-    pub stale_limits: bool,
+    /// Who is behind the times while the limits change.
+    pub stale: Stale,
     /// Who is limited; parents before their children.
     pub entities: Vec<Entity>,
     /// What goes on, one after the other.
     pub phases: Vec<Phase>,
+}
+
+/// Who goes by limits that have changed meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub enum Stale {
+    /// Nobody: all know of a change at once.
+    Nobody,
+    /// Every other call of everyone.
+    Calls,
+    /// Some clients, all the time.
+    Clients,
 }
 
 /// Who is limited.
@@ -83,7 +94,7 @@ impl Scenario {
             network: network(rng, trouble),
             options,
             impatient: [0, 50, 300][rng.usize(..3)],
-            stale_limits: rng.bool(),
+            stale: [Stale::Nobody, Stale::Calls, Stale::Clients][rng.usize(..3)],
             entities,
             phases,
         }
@@ -95,14 +106,19 @@ impl Scenario {
         rng.i64(-most..=most)
     }
 
-    /// One call: the bucket of an entity, and perhaps those of its ancestors. `versions` of the limits are in use.
-    pub fn call(&self, rng: &mut Rng, versions: usize) -> Vec<Part> {
+    /// One call: the bucket of an entity, and perhaps those of its ancestors. `versions` of the limits are in use; a
+    /// client that lags behind may not know of the last.
+    pub fn call(&self, rng: &mut Rng, versions: usize, lags: bool) -> Vec<Part> {
         let mut next = Some(rng.usize(..self.entities.len()));
         let mut parts = Vec::new();
         let cascade = rng.u32(..10) < 7;
         while let Some(entity) = next.map(|i| &self.entities[i]) {
             let current = versions.min(entity.versions.len()) - 1;
-            let version = if self.stale_limits { rng.usize(..=current) } else { current };
+            let version = match self.stale {
+                Stale::Calls => rng.usize(..=current),
+                Stale::Clients if lags => current.saturating_sub(1),
+                Stale::Nobody | Stale::Clients => current,
+            };
             let limits = entity.versions[version].clone();
             let amounts = limits.iter().map(|limit| Millitokens::new(amount(rng, limit))).collect();
             parts.push(Part { key: entity.key.clone(), limits, amounts });

@@ -8,16 +8,18 @@ use zae_limiter_store_dynamodb::plan::BucketWrite;
 use zae_limiter_store_dynamodb::table::BucketKey;
 
 use super::Violation;
+use super::windows::{Moment, Windows};
 use crate::history::{Event, History, Request};
-use crate::model::{Bucket, burst, parts, per_ms};
+use crate::model::Bucket;
 
 pub(super) fn check(history: &History) -> Result<(), Violation> {
-    let mut table = Table::default();
+    let mut table = Table { skew_ms: history.skew_ms, ..Table::default() };
     let mut sent: BTreeMap<Request, Write<'_>> = BTreeMap::new();
     for (at, event) in &history.events {
         match event {
             Event::Sent { request, client, key, write, clock } => {
-                let write = Write { client: *client, key, write, clock: clock.as_millis() };
+                let sent_at = Moment { clock: clock.as_millis(), at: *at };
+                let write = Write { client: *client, key, write, sent_at };
                 sent.insert(*request, write);
             }
             Event::Applied { request, item } => {
@@ -42,14 +44,15 @@ struct Write<'a> {
     client: Writer,
     key: &'a BucketKey,
     write: &'a BucketWrite,
-    clock: u64,
+    sent_at: Moment,
 }
 
 /// The table as it should be.
 #[derive(Default)]
 struct Table<'a> {
+    skew_ms: u64,
     items: BTreeMap<&'a BucketKey, Item>,
-    windows: BTreeMap<(&'a BucketKey, &'a LimitName), Window>,
+    windows: BTreeMap<(&'a BucketKey, &'a LimitName), Windows>,
     stamps: BTreeSet<(&'a BucketKey, Writer, u64)>,
 }
 
@@ -64,7 +67,8 @@ struct Item {
 
 impl<'a> Table<'a> {
     fn apply(&mut self, sent: &Write<'a>, found: &BucketItem) -> Result<(), Violation> {
-        let Write { client, key, write, clock } = *sent;
+        let Write { client, key, write, sent_at } = *sent;
+        let is_take = write.acquires > 0;
         if !self.stamps.insert((key, client, write.stamp.number)) {
             return Err(Violation::new("I5", format!("a write to {key} was applied twice")));
         }
@@ -72,11 +76,12 @@ impl<'a> Table<'a> {
         item.acquires += write.acquires;
         for limit_write in &write.limits {
             let (limit, milli) = (&limit_write.limit, limit_write.consumed.get());
-            let window = self.windows.entry((key, limit.name())).or_insert_with(|| Window::new(limit));
-            window
-                .note(limit, milli, write.acquires > 0, clock)
+            let windows = self.windows.entry((key, limit.name()));
+            windows
+                .or_insert_with(|| Windows::new(limit, self.skew_ms))
+                .note(limit, milli, is_take, sent_at)
                 .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
-            item.apply(limit, milli, write.acquires > 0, clock)
+            item.apply(limit, milli, is_take, sent_at.clock)
                 .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
         }
         item.agrees(found).map_err(|what| Violation::new("I4", format!("{what} of {key}")))?;
@@ -161,36 +166,6 @@ impl Item {
                     held.limit, found.ttl
                 ));
             }
-        }
-        Ok(())
-    }
-}
-
-/// Sums over all windows: no take may end one in which more than the burst and what flowed in was consumed.
-struct Window {
-    limit: Limit,
-    /// All that was consumed so far.
-    sum: i128,
-    /// The lowest of what had been consumed before each take, less what would have flowed in until then.
-    low: i128,
-}
-
-impl Window {
-    fn new(limit: &Limit) -> Self {
-        Self { limit: limit.clone(), sum: 0, low: i128::MAX }
-    }
-
-    fn note(&mut self, limit: &Limit, milli: i64, is_take: bool, at: u64) -> Result<(), String> {
-        if self.limit != *limit {
-            *self = Self::new(limit);
-        }
-        let flowed = per_ms(limit) * i128::from(at);
-        if milli > 0 {
-            self.low = self.low.min(self.sum - flowed);
-        }
-        self.sum += parts(milli);
-        if is_take && milli > 0 && self.sum - flowed - self.low > burst(limit) {
-            return Err("more than the burst and the refill was admitted".to_owned());
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 mod admissions;
 mod items;
 mod ledger;
+mod windows;
 
 use std::fmt;
 
