@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use zae_limiter_core::{Limit, LimitName};
-use zae_limiter_store_dynamodb::item::{BucketItem, Writer};
+use zae_limiter_store_dynamodb::item::{BucketItem, LimitItem, Writer};
 use zae_limiter_store_dynamodb::plan::BucketWrite;
 use zae_limiter_store_dynamodb::table::BucketKey;
 
@@ -61,6 +61,8 @@ struct Table<'a> {
 struct Item {
     buckets: BTreeMap<LimitName, Bucket>,
     consumed: BTreeMap<LimitName, i64>,
+    /// When clients wrote, by their clocks.
+    written: BTreeSet<u64>,
     acquires: i64,
     ttl: u64,
 }
@@ -81,9 +83,11 @@ impl<'a> Table<'a> {
                 .or_insert_with(|| Windows::new(limit, self.skew_ms))
                 .note(limit, milli, is_take, sent_at)
                 .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
-            item.apply(limit, milli, is_take, sent_at.clock)
+            let held = found.limits.get(limit.name());
+            item.apply(limit, milli, is_take, sent_at.clock, held)
                 .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
         }
+        item.written.insert(write.stamp.number / 1_000);
         item.agrees(found).map_err(|what| Violation::new("I4", format!("{what} of {key}")))?;
         item.expires(found).map_err(|what| Violation::new("I8", format!("{what}: {key}")))
     }
@@ -103,21 +107,39 @@ impl<'a> Table<'a> {
 
 impl Item {
     /// One limit's share of a write, at `at` by its client's clock.
-    fn apply(&mut self, limit: &Limit, milli: i64, is_take: bool, at: u64) -> Result<(), String> {
-        let bucket = self.buckets.get_mut(limit.name());
+    fn apply(
+        &mut self,
+        limit: &Limit,
+        milli: i64,
+        is_take: bool,
+        at: u64,
+        found: Option<&LimitItem>,
+    ) -> Result<(), String> {
+        let bucket = self.buckets.get(limit.name());
         let is_new = bucket.is_none();
-        let mut bucket = bucket.map_or_else(|| Bucket::full(limit, at), |bucket| bucket.clone());
+        let mut bucket = bucket.map_or_else(|| Bucket::full(limit, at), Clone::clone);
+        // Nothing comes of a return to a full bucket.
+        let moved = if is_new { milli.max(0) } else { milli };
         if bucket.limit() != limit {
-            bucket.change(limit, at);
+            // Carried over now, or when another client that is ahead wrote last, as far as this one knew of it.
+            let later = self.written.range(at + 1..).copied();
+            let carried_over = |when: u64| {
+                let mut bucket = bucket.clone();
+                bucket.change(limit, when);
+                bucket
+            };
+            let is_found = |carried: &Bucket| {
+                let mut after = carried.clone();
+                after.apply(moved, at);
+                found.is_some_and(|held| after.agrees(held.full_at.scaled()))
+            };
+            bucket = later.map(carried_over).find(is_found).unwrap_or_else(|| carried_over(at));
         }
         if is_take && !bucket.holds(milli, at) {
             let (taken, held) = (milli as f64 / 1_000.0, bucket.tokens(at));
             return Err(format!("{taken:.3} tokens were admitted where there were {held:.3}"));
         }
-        // Nothing comes of a return to a full bucket.
-        if !(is_new && milli < 0) {
-            bucket.apply(milli, at);
-        }
+        bucket.apply(moved, at);
         if !is_new || milli != 0 {
             self.buckets.insert(limit.name().clone(), bucket);
             *self.consumed.entry(limit.name().clone()).or_default() += milli;

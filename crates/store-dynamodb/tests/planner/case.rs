@@ -9,6 +9,9 @@ use zae_limiter_store_dynamodb::plan::{Asked, BucketWrite, EXPIRY_MARGIN_S, Kind
 
 pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
 
+/// The process that plans.
+const OWN_WRITER: u64 = 7;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) item: Option<BucketItem>,
@@ -47,10 +50,11 @@ impl Case {
 
     /// The states after what is asked, one for each limit, by the bucket arithmetic; `None` if it is denied.
     pub(crate) fn by_arithmetic(&self) -> Option<Vec<FullAt>> {
+        let at = self.item.as_ref().map_or(self.now, |item| item.carried_over_at(self.now));
         let step = |(limit, amount): (&Limit, &Millitokens)| {
-            let found = self.held(limit).map_or(FullAt::ALWAYS, |held| {
-                held.limit.rate().rescaled(held.full_at, limit.rate(), self.now)
-            });
+            let found = self
+                .held(limit)
+                .map_or(FullAt::ALWAYS, |held| held.limit.rate().rescaled(held.full_at, limit.rate(), at));
             match self.kind {
                 Kind::Take => limit.rate().take(found, *amount, self.now).ok(),
                 Kind::Apply => Some(limit.rate().apply(found, *amount, self.now)),
@@ -113,11 +117,12 @@ fn cases_of(extreme: bool) -> impl Strategy<Value = Case> {
                     Millitokens::new(if kind == Kind::Take { amount.abs() } else { amount })
                 })
                 .collect();
-            // Writers wrote up to 25 minutes ago.
+            // Writers wrote up to 25 minutes ago, or a little later than now by a clock that is ahead.
             let writers = writers
                 .into_iter()
                 .map(|(writer, seconds)| {
-                    (Writer::from_number(writer), (now.as_millis() - seconds * 1_000) * 1_000)
+                    let ahead = if writer == OWN_WRITER { 0 } else { 2_000 };
+                    (Writer::from_number(writer), (now.as_millis() + ahead - seconds * 1_000) * 1_000)
                 })
                 .collect();
             let held = slots.iter().filter_map(|slot| slot.held.clone());
@@ -154,7 +159,7 @@ fn cases_of(extreme: bool) -> impl Strategy<Value = Case> {
 }
 
 pub(crate) fn stamp(number: u64) -> Stamp {
-    Stamp::new(Writer::from_number(7), number)
+    Stamp::new(Writer::from_number(OWN_WRITER), number)
 }
 
 /// An item with these limits, which may be deleted so many seconds after the earliest time that is safe.

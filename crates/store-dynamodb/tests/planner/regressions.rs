@@ -2,8 +2,8 @@
 
 use zae_limiter_core::{EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Resource, Timestamp};
 use zae_limiter_store_dynamodb::execute::execute;
-use zae_limiter_store_dynamodb::item::{BucketItem, Known};
-use zae_limiter_store_dynamodb::plan::{Asked, BucketWrite, EXPIRY_MARGIN_S, Kind, plan};
+use zae_limiter_store_dynamodb::item::{BucketItem, Known, Writer};
+use zae_limiter_store_dynamodb::plan::{Asked, BucketWrite, EXPIRY_MARGIN_S, Kind, Stamp, plan};
 
 use crate::case::{NOW_MS, stamp};
 
@@ -119,4 +119,29 @@ fn small_charges_do_not_push_the_expiry_ever_further() {
         item = carried_out(Kind::Apply, &level, 1, Some(&item), number).unwrap();
     }
     assert!(item.ttl <= NOW_MS / 1_000 + 3 * EXPIRY_MARGIN_S, "{} s ahead", item.ttl - NOW_MS / 1_000);
+}
+
+#[test]
+fn changing_limits_to_and_fro_by_clocks_that_differ_makes_nothing() {
+    let (slow, fast) = (level("n=60/min"), level("n=60/sec"));
+    let clock = |ms: u64| Timestamp::from_millis(NOW_MS + ms);
+    // The clock that is ahead sees a second more of the fast refill, and the one that is behind a second less of the
+    // slow one.
+    let processes =
+        [(&slow, clock(1_000), Writer::from_number(1)), (&fast, clock(0), Writer::from_number(2))];
+    let mut item = carried_out(Kind::Take, &slow, 30_000, None, 0);
+    let mut admitted = 0;
+    for number in 1..200 {
+        for (level, now, writer) in processes {
+            let known = Known { item: item.clone(), at: now };
+            let amounts = [Millitokens::new(1_000)];
+            let asked = Asked { level, amounts: &amounts, acquires: 1, kind: Kind::Take };
+            let stamp = Stamp::new(writer, now.as_millis() * 1_000 + number);
+            if let Ok(after) = execute(item.as_ref(), &plan(asked, Some(&known), |_| false, now, stamp)) {
+                item = Some(after);
+                admitted += 1;
+            }
+        }
+    }
+    assert!(admitted <= 30 + 60, "{admitted} tokens of 30, and what flows in during a second");
 }
