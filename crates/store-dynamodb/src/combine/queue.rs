@@ -40,6 +40,8 @@ struct State {
     sends: u64,
     /// The one of them that `known` was the answer to.
     known_by: u64,
+    /// Whether `known` is what a write found that failed, or a read, and nothing was sent since: no guess is better.
+    is_fresh: bool,
     busy: BTreeMap<LimitName, Busyness>,
 }
 
@@ -150,7 +152,9 @@ impl Bucket {
     pub(crate) fn plan_for(&self, asked: Asked<'_>, now: Timestamp, stamp: Stamp) -> BucketWrite {
         let mut state = self.state.lock();
         state.sends += 1;
-        let likely_busy = |name: &LimitName| state.busy.get(name).is_some_and(|busy| busy.is_likely());
+        let is_fresh = std::mem::take(&mut state.is_fresh);
+        let likely_busy =
+            |name: &LimitName| !is_fresh && state.busy.get(name).is_some_and(|busy| busy.is_likely());
         plan(asked, state.known.as_ref(), likely_busy, now, stamp)
     }
 
@@ -159,6 +163,7 @@ impl Bucket {
         let mut state = self.state.lock();
         state.observe(write, item.as_ref(), applied, now);
         state.know(item, now);
+        state.is_fresh = !applied;
     }
 
     /// Learns what was read.
@@ -166,6 +171,7 @@ impl Bucket {
         let mut state = self.state.lock();
         state.sends += 1;
         state.know(item, now);
+        state.is_fresh = true;
     }
 
     /// What is known, be it old.

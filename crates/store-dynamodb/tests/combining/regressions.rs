@@ -81,3 +81,21 @@ async fn a_write_that_arrives_late_does_not_apply_once_its_request_was_denied() 
     sleep(LONG).await;
     assert_eq!(table.consumed(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_failed_write_found_is_believed() {
+    let table = Scripted::new();
+    let (process, other) =
+        (table.process(1, CombineOptions::default()), table.process(2, CombineOptions::default()));
+    // Time and again the process finds busy what it had left to get full.
+    for _ in 0..20 {
+        process.take("n=10/min", 1_000).await.unwrap();
+        sleep(LONG).await;
+        other.take("n=10/min", 4_000).await.unwrap();
+    }
+    sleep(20 * LONG).await;
+    // Now it guesses so, in vain, and learns better.
+    let sent = table.sent();
+    process.take("n=10/min", 1_000).await.unwrap();
+    assert_eq!(table.sent() - sent, 2);
+}
