@@ -23,6 +23,9 @@ pub(super) fn check(history: &History) -> Result<Summary, Violation> {
     let mut ledger = Ledger::default();
     let mut summary = Summary::default();
     for (at, event) in &history.events {
+        if let Event::Ended { op, end: End::DeniedForNothing } = event {
+            return Err(Violation::new("I3", format!("call {} was denied, and no limit says why", op.0)));
+        }
         ledger.note(*at, event);
         summary.note(event);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
+use zae_limiter_core::{Decision, Millitokens};
 use zae_limiter_store_dynamodb::combine::{CombineOptions, LevelDecision};
 
 use crate::table::{Fate, ROUND_TRIP, Scripted};
@@ -98,4 +99,19 @@ async fn what_a_failed_write_found_is_believed() {
     let sent = table.sent();
     process.take("n=10/min", 1_000).await.unwrap();
     assert_eq!(table.sent() - sent, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_names_the_limit_that_was_exceeded_although_it_has_refilled_meanwhile() {
+    let table = Scripted::new();
+    let process = table.process(1, CombineOptions::default());
+    process.take("n=10/sec", 10_000).await.unwrap();
+    // The entity denies at once, and its parent admits after two seconds.
+    table.follow([Fate::Slow(Duration::from_secs(2))]);
+    let (levels, decision) = process.take_all(&[("e", "n=10/sec"), ("parent", "n=10/sec")], 5_000).await;
+    let Decision::Denied(found) = decision else { panic!("admitted") };
+    let amounts = [Millitokens::new(5_000); 2];
+    let exceeded: Vec<_> = found.statuses(&levels, &amounts).map(|status| status.is_exceeded()).collect();
+    assert_eq!(exceeded, [true, false]);
+    assert_eq!(table.consumed(), 10_000);
 }

@@ -1,20 +1,23 @@
-//! A table of one item, whose network follows a script.
+//! A table whose network follows a script.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
+use zae_limiter_core::take::limits_of;
 use zae_limiter_core::{
-    Answer, Clock, EntityId, Level, Limit, Millitokens, Resource, StoreError, StoreErrorKind, Timestamp,
+    Answer, Change, Clock, Decision, EntityId, Level, Limit, Millitokens, Resource, StoreError,
+    StoreErrorKind, Timestamp,
 };
 use zae_limiter_store_dynamodb::combine::{CombineOptions, Combiner, Share};
 use zae_limiter_store_dynamodb::execute::execute;
 use zae_limiter_store_dynamodb::item::{BucketItem, Writer};
 use zae_limiter_store_dynamodb::plan::{BucketWrite, Kind};
 use zae_limiter_store_dynamodb::table::{BucketKey, Outcome, Table, TransactOutcome};
+use zae_limiter_store_dynamodb::take::take_parallel;
 
 /// How long a write takes.
 pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(10);
@@ -24,6 +27,8 @@ pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(10);
 pub(crate) enum Fate {
     /// It is carried out and answered.
     Answered,
+    /// It is carried out, and answered after so much longer.
+    Slow(Duration),
     /// It is carried out, and the answer is lost.
     AnswerLost,
     /// It is given up, and carried out so much later.
@@ -32,7 +37,7 @@ pub(crate) enum Fate {
     Overtaken(u64),
 }
 
-/// A table of one item. Cheap to clone.
+/// A table. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Scripted {
     clock: Arc<Virtual>,
@@ -41,7 +46,7 @@ pub(crate) struct Scripted {
 
 #[derive(Debug, Default)]
 struct State {
-    item: Option<BucketItem>,
+    items: BTreeMap<BucketKey, BucketItem>,
     /// What becomes of the next writes; those after are answered.
     script: VecDeque<Fate>,
     sent: usize,
@@ -60,13 +65,15 @@ impl Scripted {
         self.state.lock().sent
     }
 
+    /// The first item.
     pub(crate) fn item(&self) -> Option<BucketItem> {
-        self.state.lock().item.clone()
+        self.state.lock().items.values().next().cloned()
     }
 
-    /// Net consumption of the first limit, in millitokens.
+    /// Net consumption of all limits of all items, in millitokens.
     pub(crate) fn consumed(&self) -> i64 {
-        self.item().map_or(0, |item| item.limits.values().next().map_or(0, |held| held.consumed.get()))
+        let state = self.state.lock();
+        state.items.values().flat_map(|item| item.limits.values()).map(|held| held.consumed.get()).sum()
     }
 
     /// What one of its processes sees of it.
@@ -81,28 +88,27 @@ impl Scripted {
     fn change_limits(&self, per_minute: u64) {
         let now = self.clock.now();
         let mut state = self.state.lock();
-        let limits = state.item.as_mut().map(|item| &mut item.limits);
-        for (name, held) in limits.into_iter().flatten() {
+        for (name, held) in state.items.values_mut().flat_map(|item| &mut item.limits) {
             let limit = Limit::per_minute(name.as_str(), per_minute).unwrap();
             held.full_at = held.limit.rate().rescaled(held.full_at, limit.rate(), now);
             held.limit = limit;
         }
     }
 
-    fn carry_out(&self, write: &BucketWrite) -> Outcome {
+    fn carry_out(&self, key: &BucketKey, write: &BucketWrite) -> Outcome {
         let mut state = self.state.lock();
-        match execute(state.item.as_ref(), write) {
+        match execute(state.items.get(key), write) {
             Ok(item) => {
-                state.item = Some(item.clone());
+                state.items.insert(key.clone(), item.clone());
                 Outcome::Done(item)
             }
-            Err(_) => Outcome::Failed(state.item.clone()),
+            Err(_) => Outcome::Failed(state.items.get(key).cloned()),
         }
     }
 }
 
 impl Table for Scripted {
-    async fn update(&self, _key: &BucketKey, write: &BucketWrite) -> Outcome {
+    async fn update(&self, key: &BucketKey, write: &BucketWrite) -> Outcome {
         let fate = {
             let mut state = self.state.lock();
             state.sent += 1;
@@ -111,33 +117,37 @@ impl Table for Scripted {
         sleep(ROUND_TRIP).await;
         let unavailable = |message: &str| StoreError::new(StoreErrorKind::Unavailable, message);
         match fate {
-            Fate::Answered => self.carry_out(write),
+            Fate::Answered => self.carry_out(key, write),
+            Fate::Slow(longer) => {
+                sleep(longer).await;
+                self.carry_out(key, write)
+            }
             Fate::AnswerLost => {
-                self.carry_out(write);
+                self.carry_out(key, write);
                 Outcome::Unknown(unavailable("lost"))
             }
             Fate::Late(after) => {
-                let (table, write) = (self.clone(), write.clone());
+                let (table, key, write) = (self.clone(), key.clone(), write.clone());
                 Handle::current().spawn(async move {
                     sleep(after).await;
-                    table.carry_out(&write);
+                    table.carry_out(&key, &write);
                 });
                 Outcome::Unknown(unavailable("late"))
             }
             Fate::Overtaken(per_minute) => {
                 self.change_limits(per_minute);
-                self.carry_out(write)
+                self.carry_out(key, write)
             }
         }
     }
 
     async fn transact(&self, _writes: &[(BucketKey, BucketWrite)], _token: &str) -> TransactOutcome {
-        TransactOutcome::Error(StoreError::new(StoreErrorKind::Invalid, "one item only"))
+        TransactOutcome::Error(StoreError::new(StoreErrorKind::Invalid, "no transactions"))
     }
 
     async fn get(&self, keys: &[BucketKey]) -> Result<Vec<Option<BucketItem>>, StoreError> {
         sleep(ROUND_TRIP).await;
-        Ok(keys.iter().map(|_| self.item()).collect())
+        Ok(keys.iter().map(|key| self.state.lock().items.get(key).cloned()).collect())
     }
 }
 
@@ -170,13 +180,26 @@ impl Process {
         self.submit(limits, milli, 0, Kind::Apply)
     }
 
+    /// Asks for `milli` millitokens of each limit of several entities at once, all or nothing.
+    pub(crate) async fn take_all(&self, levels: &[(&str, &str)], milli: i64) -> (Vec<Level>, Decision) {
+        let levels: Vec<_> = levels.iter().map(|(entity, limits)| level(entity, limits)).collect();
+        let amounts: Vec<_> = limits_of(&levels).map(|_| Millitokens::new(milli)).collect();
+        let change = Change { levels: &levels, amounts: &amounts, acquires: 1 };
+        let decision = take_parallel(&self.0, change).await.unwrap();
+        (levels, decision)
+    }
+
     fn submit(&self, limits: &str, milli: i64, acquires: i64, kind: Kind) -> Share<Scripted> {
-        let level = Level {
-            entity_id: EntityId::new("e").unwrap(),
-            resource: Resource::new("r").unwrap(),
-            limits: limits.parse().unwrap(),
-        };
+        let level = level("e", limits);
         let amounts = level.limits.iter().map(|_| Millitokens::new(milli)).collect();
         self.0.submit(&level, amounts, acquires, kind)
+    }
+}
+
+fn level(entity: &str, limits: &str) -> Level {
+    Level {
+        entity_id: EntityId::new(entity).unwrap(),
+        resource: Resource::new("r").unwrap(),
+        limits: limits.parse().unwrap(),
     }
 }
