@@ -106,11 +106,11 @@ async fn a_denial_names_the_limit_that_was_exceeded_although_it_has_refilled_mea
     let table = Scripted::new();
     let process = table.process(1, CombineOptions::default());
     process.take("n=10/sec", 10_000).await.unwrap();
-    // The entity denies at once, and its parent admits after two seconds.
-    table.follow([Fate::Slow(Duration::from_secs(2))]);
-    let (levels, decision) = process.take_all(&[("e", "n=10/sec"), ("parent", "n=10/sec")], 5_000).await;
+    // The entity denies at once, 10 ms of refill short; its parent admits after a retry.
+    table.follow([Fate::AnswerLost]);
+    let (levels, decision) = process.take_all(&[("e", "n=10/sec"), ("parent", "n=10/sec")], 200).await;
     let Decision::Denied(found) = decision else { panic!("admitted") };
-    let amounts = [Millitokens::new(5_000); 2];
+    let amounts = [Millitokens::new(200); 2];
     let exceeded: Vec<_> = found.statuses(&levels, &amounts).map(|status| status.is_exceeded()).collect();
     assert_eq!(exceeded, [true, false]);
     assert_eq!(table.consumed(), 10_000);

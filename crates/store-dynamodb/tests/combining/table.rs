@@ -27,8 +27,6 @@ pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(10);
 pub(crate) enum Fate {
     /// It is carried out and answered.
     Answered,
-    /// It is carried out, and answered after so much longer.
-    Slow(Duration),
     /// It is carried out, and the answer is lost.
     AnswerLost,
     /// It is given up, and carried out so much later.
@@ -118,10 +116,6 @@ impl Table for Scripted {
         let unavailable = |message: &str| StoreError::new(StoreErrorKind::Unavailable, message);
         match fate {
             Fate::Answered => self.carry_out(key, write),
-            Fate::Slow(longer) => {
-                sleep(longer).await;
-                self.carry_out(key, write)
-            }
             Fate::AnswerLost => {
                 self.carry_out(key, write);
                 Outcome::Unknown(unavailable("lost"))
