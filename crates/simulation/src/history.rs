@@ -99,6 +99,8 @@ pub struct History {
     pub events: Vec<(u64, Event)>,
     /// No clock of a client was ever wrong by more than this, in ms.
     pub skew_ms: u64,
+    /// In a calm run, where denials have to be right: by how many ms their reason may come earlier or later.
+    pub denials_hold_ms: Option<u64>,
     ops: usize,
     requests: usize,
 }

@@ -34,6 +34,11 @@ impl Bucket {
         (self.balance + passed * per_ms(&self.limit)).min(burst(&self.limit))
     }
 
+    /// When it was last taken from.
+    pub const fn changed_at(&self) -> u64 {
+        self.at
+    }
+
     /// Whether it holds `milli` millitokens.
     pub fn holds(&self, milli: i64, at: u64) -> bool {
         self.balance_at(at) >= i128::from(milli) * PARTS

@@ -55,7 +55,9 @@ async fn play(scenario: Arc<Scenario>, rng: Rng, mutation: Option<Mutation>) -> 
     }
     // What is still under way arrives, and is settled.
     sleep(Duration::from_millis(4 * LATEST_MS)).await;
-    std::mem::take(&mut world.state().history)
+    let mut history = std::mem::take(&mut world.state().history);
+    history.denials_hold_ms = scenario.denials_hold_ms();
+    history
 }
 
 fn start(world: &World, scenario: &Scenario) -> Client {

@@ -100,6 +100,18 @@ impl Scenario {
         }
     }
 
+    /// For how long a denial may go by what was known, and what is under way, in ms; where one client is alone and
+    /// nothing is uncertain.
+    pub fn denials_hold_ms(&self) -> Option<u64> {
+        let Network { latency_ms, timeout_ms, .. } = self.network;
+        let is_lossless = self.network == Network { latency_ms, timeout_ms, ..Network::default() };
+        let is_constant = self.phases.iter().all(|phase| phase.versions == 1);
+        let is_safe = self.phases.iter().all(|phase| phase.crashes == 0 && !phase.outage);
+        let known_for = u64::try_from(self.options.denial_ttl.as_millis()).unwrap_or(u64::MAX);
+        let is_certain = is_lossless && is_constant && is_safe && self.skew_ms == 0 && self.clients == 1;
+        is_certain.then_some(known_for + 2 * latency_ms)
+    }
+
     /// A skew within the bounds.
     pub fn skew(&self, rng: &mut Rng) -> i64 {
         let most = self.skew_ms.cast_signed();

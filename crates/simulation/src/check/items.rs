@@ -12,7 +12,10 @@ use super::windows::{Moment, Windows};
 use crate::history::{Event, History, Request};
 use crate::model::Bucket;
 
-pub(super) fn check(history: &History) -> Result<(), Violation> {
+/// The states of every limit, each with the true time at which it began. A deleted bucket is full: it has none.
+pub(super) type States<'a> = BTreeMap<(&'a BucketKey, &'a LimitName), Vec<(u64, Bucket)>>;
+
+pub(super) fn check(history: &History) -> Result<States<'_>, Violation> {
     let mut table = Table { skew_ms: history.skew_ms, ..Table::default() };
     let mut sent: BTreeMap<Request, Write<'_>> = BTreeMap::new();
     for (at, event) in &history.events {
@@ -23,14 +26,14 @@ pub(super) fn check(history: &History) -> Result<(), Violation> {
                 sent.insert(*request, write);
             }
             Event::Applied { request, item } => {
-                let applied = table.apply(&sent[request], item);
+                let applied = table.apply(&sent[request], item, *at);
                 applied.map_err(|violation| violation.in_request(*request))?;
             }
             Event::Deleted { key, item } => table.delete(key, item, at - history.skew_ms)?,
             _ => {}
         }
     }
-    Ok(())
+    Ok(table.states)
 }
 
 impl Violation {
@@ -54,6 +57,7 @@ struct Table<'a> {
     items: BTreeMap<&'a BucketKey, Item>,
     windows: BTreeMap<(&'a BucketKey, &'a LimitName), Windows>,
     stamps: BTreeSet<(&'a BucketKey, Writer, u64)>,
+    states: States<'a>,
 }
 
 /// An item as it should be.
@@ -68,7 +72,7 @@ struct Item {
 }
 
 impl<'a> Table<'a> {
-    fn apply(&mut self, sent: &Write<'a>, found: &BucketItem) -> Result<(), Violation> {
+    fn apply(&mut self, sent: &Write<'a>, found: &BucketItem, at: u64) -> Result<(), Violation> {
         let Write { client, key, write, sent_at } = *sent;
         let is_take = write.acquires > 0;
         if !self.stamps.insert((key, client, write.stamp.number)) {
@@ -86,6 +90,9 @@ impl<'a> Table<'a> {
             let held = found.limits.get(limit.name());
             item.apply(limit, milli, is_take, sent_at.clock, held)
                 .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
+            if let Some(bucket) = item.buckets.get(limit.name()) {
+                self.states.entry((key, limit.name())).or_default().push((at, bucket.clone()));
+            }
         }
         item.written.insert(write.stamp.number / 1_000);
         item.agrees(found).map_err(|what| Violation::new("I4", format!("{what} of {key}")))?;
