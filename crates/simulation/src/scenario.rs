@@ -88,7 +88,7 @@ impl Scenario {
         };
         let phases = (0..rng.usize(1..5)).map(|i| phase(rng, i, trouble, changing)).collect();
         Self {
-            clients: [1, 1, 2, 3, 5][rng.usize(..5)],
+            clients: [1, 1, 2, 2, 3, 3, 5, 12][rng.usize(..8)],
             skew_ms,
             expiry_ahead_ms: rng.u64(..5_000),
             network: network(rng, trouble),
@@ -220,10 +220,12 @@ fn changed(rng: &mut Rng, limits: &LimitSet) -> LimitSet {
 }
 
 fn phase(rng: &mut Rng, nth: usize, trouble: u32, changing: bool) -> Phase {
-    let idle = match rng.u32(..6) {
-        0..2 => Duration::ZERO,
-        2..4 => Duration::from_millis(rng.u64(..10_000)),
-        4 => Duration::from_secs(rng.u64(..300)),
+    let idle = match rng.u32(..8) {
+        0..3 => Duration::ZERO,
+        3..5 => Duration::from_millis(rng.u64(..10_000)),
+        5 => Duration::from_secs(rng.u64(..300)),
+        // Long enough for entries of writers to be swept.
+        6 => Duration::from_secs(rng.u64(600..1_500)),
         // Long enough for items to expire.
         _ => Duration::from_secs(rng.u64(3_600..20_000)),
     };

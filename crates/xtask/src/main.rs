@@ -1,7 +1,8 @@
-//! Repository chores: `cargo xtask test | lint | bench`.
+//! Repository chores: `cargo xtask test | lint | simulate | bench`.
 
 mod bench;
 mod lint;
+mod simulate;
 mod steps;
 mod test;
 
@@ -23,6 +24,9 @@ enum Chore {
     Test(test::Test),
     /// Checks formatting, clippy, documentation, feature combinations and dependencies; fails on any finding.
     Lint,
+    /// Checks the protocol of the `DynamoDB` store on a simulated table, seed by seed.
+    #[command(disable_help_flag = true)]
+    Simulate(simulate::Simulate),
     /// Measures, and prints a table; the figures go to `target/bench/`.
     Bench(bench::Bench),
 }
@@ -31,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test(test) => test.run(),
         Chore::Lint => lint::check(),
+        Chore::Simulate(simulate) => simulate.run(),
         Chore::Bench(bench) => bench.run(),
     };
     match outcome {
