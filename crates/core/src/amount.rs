@@ -9,6 +9,22 @@ use serde::{Deserialize, Serialize};
 /// The most tokens that one limit or one request may name: 10¹².
 pub const MAX_TOKENS: u64 = 1_000_000_000_000;
 
+/// A text that is not a number of tokens.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TokensError(String);
+
+/// Reads a number of tokens as it is written in limits: `100`, `1_000`, `10k` or `2M`.
+///
+/// ```
+/// use zae_limiter_core::amount::parse_tokens;
+/// assert_eq!(parse_tokens("10k"), Ok(10_000));
+/// assert!(parse_tokens("-1").is_err());
+/// ```
+pub fn parse_tokens(text: &str) -> Result<u64, TokensError> {
+    crate::limit_text::parse_number(text).map_err(TokensError)
+}
+
 /// A signed amount of tokens in thousandths: a balance, a cost, or a correction.
 ///
 /// ```

@@ -14,7 +14,8 @@ use std::task::{Context, Poll};
 pub struct Answer<'a, T>(State<'a, T>);
 
 enum State<'a, T> {
-    Ready(Option<T>),
+    Ready(T),
+    Taken,
     Pending(Pin<Box<dyn Future<Output = T> + Send + 'a>>),
 }
 
@@ -22,7 +23,7 @@ impl<'a, T> Answer<'a, T> {
     /// An answer that is there already.
     #[inline]
     pub fn ready(value: T) -> Self {
-        Self(State::Ready(Some(value)))
+        Self(State::Ready(value))
     }
 
     /// An answer that has to be waited for.
@@ -30,11 +31,20 @@ impl<'a, T> Answer<'a, T> {
         Self(State::Pending(Box::pin(future)))
     }
 
+    /// The value if it is there already.
+    #[inline]
+    pub const fn as_ready(&self) -> Option<&T> {
+        match &self.0 {
+            State::Ready(value) => Some(value),
+            State::Taken | State::Pending(_) => None,
+        }
+    }
+
     /// The value if it is there already; otherwise the answer, which has not been polled.
     #[inline]
     pub fn into_ready(self) -> Result<T, Self> {
         match self.0 {
-            State::Ready(Some(value)) => Ok(value),
+            State::Ready(value) => Ok(value),
             state => Err(Self(state)),
         }
     }
@@ -48,12 +58,12 @@ impl<T> Future for Answer<'_, T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        match &mut self.0 {
-            State::Ready(value) => match value.take() {
-                Some(value) => Poll::Ready(value),
-                None => Poll::Pending,
-            },
-            State::Pending(future) => future.as_mut().poll(cx),
+        if let State::Pending(future) = &mut self.0 {
+            return future.as_mut().poll(cx);
+        }
+        match std::mem::replace(&mut self.0, State::Taken) {
+            State::Ready(value) => Poll::Ready(value),
+            State::Taken | State::Pending(_) => Poll::Pending,
         }
     }
 }
@@ -61,7 +71,7 @@ impl<T> Future for Answer<'_, T> {
 impl<T> fmt::Debug for Answer<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            State::Ready(_) => "Answer::ready",
+            State::Ready(_) | State::Taken => "Answer::ready",
             State::Pending(_) => "Answer::pending",
         })
     }

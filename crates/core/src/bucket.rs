@@ -107,7 +107,8 @@ impl Rate {
     pub fn split(self, full_at: FullAt) -> (i64, i64) {
         let clamped = full_at.0.clamp(0, self.scaled_max());
         // Both fit: the quotient is at most `LAST_FULL_AT_MS`, the remainder below `amount_milli` ≤ 10¹⁵.
-        ((clamped / self.amount()) as i64, (clamped % self.amount()) as i64)
+        let word = |part: i128| i64::try_from(part).unwrap_or(i64::MAX);
+        (word(clamped / self.amount()), word(clamped % self.amount()))
     }
 
     /// The state that [`Rate::split`] took apart.

@@ -1,5 +1,6 @@
 //! What is allowed: a [`Limit`], and the [`LimitSet`] that one bucket is held to.
 
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -218,7 +219,7 @@ impl From<Limit> for RawLimit {
 }
 
 /// The limits of one bucket: at least one, no name twice. Cheap to clone.
-#[derive(Clone, Debug, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Limit>", into = "Vec<Limit>")]
 pub struct LimitSet(Arc<[Limit]>);
 
@@ -264,6 +265,12 @@ impl LimitSet {
 impl PartialEq for LimitSet {
     fn eq(&self, other: &Self) -> bool {
         self.is_same(other) || self.0 == other.0
+    }
+}
+
+impl Hash for LimitSet {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 

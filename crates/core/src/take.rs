@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::{EntityId, FullAt, Limit, LimitSet, LimitStatus, Millitokens, Resource, Timestamp};
+use crate::{EntityId, FullAt, Limit, LimitSet, LimitStatus, Millitokens, Resource, Timestamp, Wait};
 
 /// Amounts, one for each limit of each level, in that order.
 pub type Amounts = SmallVec<[Millitokens; 4]>;
@@ -111,6 +111,14 @@ impl Reading {
         limits_of(levels)
             .zip(&self.full_at)
             .map(|((_, limit), full_at)| limit.rate().balance(*full_at, self.at))
+    }
+
+    /// How long until every limit of every level admits a request of `amounts`, from the states read.
+    pub fn wait(&self, levels: &[Level], amounts: &[Millitokens]) -> Wait {
+        let waits = limits_of(levels).zip(&self.full_at).zip(amounts);
+        let waits =
+            waits.map(|(((_, limit), full_at), amount)| limit.rate().wait(*full_at, *amount, self.at));
+        waits.max().unwrap_or(Wait::None)
     }
 
     /// The status of every limit of every level, for a request of `amounts` on the states read.

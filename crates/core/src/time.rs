@@ -18,8 +18,8 @@ pub struct Timestamp(u64);
 impl Timestamp {
     /// 1970-01-01 00:00 UTC.
     pub const EPOCH: Self = Self(0);
-    /// The end of the year 9999.
-    pub const MAX: Self = Self(253_402_300_799_999);
+    /// Two days before the end of the year 9999: the last instant that has a calendar date in every time zone.
+    pub const MAX: Self = Self(253_402_207_200_000);
 
     /// An instant given in milliseconds since the epoch; clamped to [`Timestamp::MAX`].
     pub const fn from_millis(millis: u64) -> Self {
@@ -101,5 +101,16 @@ impl Clock for ManualClock {
     fn sleep(&self, duration: Duration) -> Answer<'_, ()> {
         self.advance(duration);
         Answer::ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_instant_can_be_written() {
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T22:00:00Z");
+        assert_eq!(Timestamp::from_millis(u64::MAX), Timestamp::MAX);
     }
 }

@@ -62,14 +62,14 @@ impl Window {
 }
 
 fn utc(instant: Timestamp) -> DateTime {
-    // `Timestamp` is bounded by the year 9999, as jiff's is: the conversion cannot fail.
+    // `Timestamp` is bounded as jiff's is: the conversion cannot fail.
     let millis = i64::try_from(instant.as_millis()).unwrap_or(0);
     Offset::UTC.to_datetime(jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
 }
 
 fn from_utc(datetime: DateTime) -> Timestamp {
     // Near the end of the year 9999 the end of a window is clamped.
-    let millis = Offset::UTC.to_timestamp(datetime).map_or(i64::MAX, |instant| instant.as_millisecond());
+    let millis = Offset::UTC.to_timestamp(datetime).map_or(i64::MAX, jiff::Timestamp::as_millisecond);
     Timestamp::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
@@ -112,6 +112,21 @@ pub struct UsageSnapshot {
     pub counters: BTreeMap<LimitName, Millitokens>,
     /// Acquires, net of those rolled back.
     pub total_events: i64,
+}
+
+impl UsageSnapshot {
+    /// What was consumed in the window that starts at `window_start`.
+    pub fn new(
+        entity_id: EntityId,
+        resource: Resource,
+        window: Window,
+        window_start: Timestamp,
+        counters: BTreeMap<LimitName, Millitokens>,
+        total_events: i64,
+    ) -> Self {
+        let window_end = window.end(window_start);
+        Self { entity_id, resource, window, window_start, window_end, counters, total_events }
+    }
 }
 
 /// Which snapshots are asked for.
@@ -158,8 +173,9 @@ pub struct HourOfUsage {
 }
 
 /// The hour that `instant` lies in, counted from 1970-01-01 00:00 UTC.
+#[expect(clippy::cast_possible_truncation, reason = "`Timestamp::MAX` lies in hour 70,389,501")]
 pub const fn hour_of(instant: Timestamp) -> u32 {
-    // `Timestamp::MAX` lies in hour 70,389,527.
+    // `Timestamp::MAX` lies in hour 70,389,502.
     (instant.as_millis() / HOUR_MS) as u32
 }
 
@@ -182,15 +198,7 @@ pub fn roll_up(query: &UsageQuery, hours: impl IntoIterator<Item = HourOfUsage>)
         }
         let snapshot =
             windows.entry((hour.entity_id, hour.resource, start)).or_insert_with_key(|(id, resource, _)| {
-                UsageSnapshot {
-                    entity_id: id.clone(),
-                    resource: resource.clone(),
-                    window: query.window,
-                    window_start: start,
-                    window_end: query.window.end(start),
-                    counters: BTreeMap::new(),
-                    total_events: 0,
-                }
+                UsageSnapshot::new(id.clone(), resource.clone(), query.window, start, BTreeMap::new(), 0)
             });
         for (name, amount) in hour.counters {
             *snapshot.counters.entry(name).or_default() += amount;
@@ -221,6 +229,15 @@ mod tests {
             assert_eq!(window.end(window.start(leap)), at("2024-03-01T00:00:00Z"));
         }
         assert_eq!(Window::Monthly.end(at("2023-12-01T00:00:00Z")), at("2024-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn the_last_windows_end_with_time_itself() {
+        for window in Window::ALL {
+            let start = window.start(Timestamp::MAX);
+            assert!(start > at("9999-11-30T00:00:00Z"), "{window}: {start}");
+            assert_eq!(window.end(start), Timestamp::MAX);
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ struct Model {
 
 impl Model {
     fn new(limit: &Limit, now: u64) -> Self {
-        let period = limit.refill_period().as_millis() as i128;
+        let period = limit.refill_period().as_millis().cast_signed();
         let burst = i128::from(limit.burst()) * 1000 * period;
         Self {
             balance: burst,
@@ -115,7 +115,7 @@ proptest! {
                 prop_assert!(rate.take(state, ask, then).is_ok());
                 prop_assert!(rate.take(state, ask, Timestamp::from_millis(then.as_millis() - 1)).is_err());
             }
-            Wait::Never => prop_assert!(ask > Millitokens::from_tokens(burst as i64)),
+            Wait::Never => prop_assert!(ask > Millitokens::from_tokens(burst.cast_signed())),
         }
     }
 
@@ -129,7 +129,7 @@ proptest! {
         let now = Timestamp::from_millis(1_700_000_000_000);
         let state = old.charge(FullAt::ALWAYS, Millitokens::new(taken), now);
         let carried = new.balance(old.rescaled(state, new, now), now);
-        let expected = old.balance(state, now).min(Millitokens::from_tokens(new_burst as i64));
+        let expected = old.balance(state, now).min(Millitokens::from_tokens(new_burst.cast_signed()));
         prop_assert!(carried == expected, "{:?} became {:?}", expected, carried);
     }
 
@@ -158,11 +158,11 @@ fn admitted(limit: &Limit, poll_every_ms: u64, for_ms: u64) -> (u64, Option<u64>
     let start = 1_700_000_000_000;
     let mut state = rate.charge(
         FullAt::ALWAYS,
-        Millitokens::from_tokens(limit.burst() as i64),
+        Millitokens::from_tokens(limit.burst().cast_signed()),
         Timestamp::from_millis(start),
     );
     let (mut count, mut first) = (0, None);
-    for elapsed in (poll_every_ms..=for_ms).step_by(poll_every_ms as usize) {
+    for elapsed in (1..=for_ms / poll_every_ms).map(|poll| poll * poll_every_ms) {
         if let Ok(after) =
             rate.take(state, Millitokens::from_tokens(1), Timestamp::from_millis(start + elapsed))
         {

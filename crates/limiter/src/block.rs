@@ -1,7 +1,7 @@
 //! The blocking face of every future of this crate.
 
 use std::future::{Future, IntoFuture};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 /// Waits for a future on the calling thread.
@@ -11,15 +11,21 @@ use std::task::{Context, Poll, Waker};
 /// sleeps. Do not call it from inside an async task on a store behind a network: it blocks that task's thread.
 pub trait Block: IntoFuture + Sized {
     /// The future's output.
-    #[inline]
+    #[inline(always)]
     fn wait(self) -> Self::Output {
         let mut future = pin!(self.into_future());
         // What is ready at once needs nobody to be woken.
         match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(output) => output,
-            Poll::Pending => pollster::block_on(future),
+            Poll::Pending => park(future),
         }
     }
+}
+
+/// Apart, so that the common case stays small enough to be inlined.
+#[cold]
+fn park<F: Future>(future: Pin<&mut F>) -> F::Output {
+    pollster::block_on(future)
 }
 
 impl<F: IntoFuture> Block for F {}

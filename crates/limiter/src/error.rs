@@ -118,6 +118,12 @@ impl From<StoreError> for AcquireError {
     }
 }
 
+impl From<NameError> for AcquireError {
+    fn from(error: NameError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 impl From<RequestError> for AcquireError {
     fn from(error: RequestError) -> Self {
         Self::Failed(error.into())

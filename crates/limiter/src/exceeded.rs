@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use zae_limiter_core::{Amounts, Level, Levels, LimitStatus, Reading, Wait};
+use zae_limiter_core::{Level, LimitStatus, Reading};
+
+use crate::take::Take;
 
 /// An acquire was denied: at least one limit did not hold enough, and nothing was taken anywhere.
 ///
@@ -21,30 +23,28 @@ use zae_limiter_core::{Amounts, Level, Levels, LimitStatus, Reading, Wait};
 /// assert_eq!(denied.passed().count(), 1, "there is still a request left");
 /// ```
 #[derive(Clone, Debug)]
-pub struct RateLimitExceeded {
-    levels: Levels,
-    amounts: Amounts,
+pub struct RateLimitExceeded(Box<Denied>);
+
+/// Boxed, so that a result of an acquire is not larger than a lease.
+#[derive(Clone, Debug)]
+struct Denied {
+    take: Take,
     reading: Reading,
 }
 
 impl RateLimitExceeded {
-    pub(crate) const fn new(levels: Levels, amounts: Amounts, reading: Reading) -> Self {
-        Self { levels, amounts, reading }
-    }
-
-    /// What was asked for, to ask again.
-    pub(crate) fn into_request(self) -> (Levels, Amounts) {
-        (self.levels, self.amounts)
+    pub(crate) fn new(take: Take, reading: Reading) -> Self {
+        Self(Box::new(Denied { take, reading }))
     }
 
     /// The bucket of the entity that asked.
     pub fn own_level(&self) -> &Level {
-        self.levels.own()
+        self.0.take.buckets.levels().own()
     }
 
     /// The status of every limit of every level that was checked.
     pub fn statuses(&self) -> impl Iterator<Item = LimitStatus> + '_ {
-        self.reading.statuses(&self.levels, &self.amounts)
+        self.0.reading.statuses(self.0.take.buckets.levels(), &self.0.take.amounts)
     }
 
     /// Those that are the reason for the denial; never empty.
@@ -65,7 +65,7 @@ impl RateLimitExceeded {
     /// How long until all limits admit the request, if nobody else takes meanwhile; `None` if it asks for more
     /// than a burst and never can be admitted.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.wait().duration()
+        self.0.reading.wait(self.0.take.buckets.levels(), &self.0.take.amounts).duration()
     }
 
     /// The same in whole seconds, rounded up, at least 1: the value of an HTTP `Retry-After` field (RFC 9110,
@@ -73,10 +73,6 @@ impl RateLimitExceeded {
     pub fn retry_after_header(&self) -> Option<u64> {
         let wait = self.retry_after()?;
         Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
-    }
-
-    fn wait(&self) -> Wait {
-        self.statuses().map(|status| status.wait).max().unwrap_or(Wait::None)
     }
 }
 

@@ -1,15 +1,16 @@
 //! What was taken, until it is settled.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use zae_limiter_core::amount::MAX_TOKENS;
 use zae_limiter_core::take::limits_of;
-use zae_limiter_core::{
-    Amounts, Answer, Change, Decision, Levels, LimitName, LimitStatus, Millitokens, Reading,
-};
+use zae_limiter_core::{Amounts, Change, Decision, LimitName, LimitStatus, Millitokens, Reading};
 
-use crate::acquire::{Options, amounts_for, unknown_limit};
-use crate::{AcquireError, Error, FailureMode, Limiter, RateLimitExceeded, RequestError};
+use crate::amounts::{lay_out, unknown_limit};
+use crate::settling::Settling;
+use crate::take::{Buckets, Take};
+use crate::{AcquireError, Error, FailureMode, RateLimitExceeded, RequestError};
 
 /// What an acquire took. [`commit`](Lease::commit) settles it at its true cost; [`rollback`](Lease::rollback), or
 /// dropping it, returns everything.
@@ -34,39 +35,61 @@ pub struct Lease(State);
 enum State {
     Active(Active),
     /// The store was unavailable: nothing was taken and nothing will be recorded.
-    Degraded(Error),
+    Degraded(Box<Error>),
     /// Settled, one way or the other.
     Ended,
 }
 
 #[derive(Debug)]
-struct Active {
-    limiter: Limiter,
-    levels: Levels,
-    /// Taken from the store, on every level.
-    taken: Amounts,
+pub(crate) struct Active {
+    pub(crate) taken: Take,
+    /// Apart, as most leases have nothing to put there, and every lease is moved a few times.
+    more: Option<Box<More>>,
+}
+
+/// What only some leases need.
+#[derive(Debug, Default)]
+struct More {
     /// To be applied at the commit, on every level; empty as long as there are none.
-    adjustments: Vec<Millitokens>,
-    /// The states after the last take.
-    reading: Reading,
-    /// What the call chose for while the store is unavailable.
-    failure_mode: FailureMode,
+    adjustments: Amounts,
+    /// The states after the last take, if somebody wants to know them.
+    reading: Option<Reading>,
+    /// What the call chose for while the store is unavailable, if it chose.
+    failure_mode: Option<FailureMode>,
+}
+
+impl Active {
+    /// Holds nothing of `buckets` yet.
+    #[inline(always)]
+    pub(crate) fn of(buckets: Buckets) -> Self {
+        Self { taken: Take { buckets, amounts: Amounts::new() }, more: None }
+    }
+
+    #[inline(always)]
+    fn adjustments(&self) -> &[Millitokens] {
+        self.more.as_ref().map_or(&[], |more| &more.adjustments)
+    }
+
+    fn failure_mode(&self) -> FailureMode {
+        let chosen = self.more.as_ref().and_then(|more| more.failure_mode);
+        chosen.unwrap_or_else(|| self.taken.buckets.failure_mode())
+    }
 }
 
 impl Lease {
-    pub(crate) fn active(
-        limiter: Limiter,
-        levels: Levels,
-        taken: Amounts,
-        reading: Reading,
-        options: Options,
-    ) -> Self {
-        let failure_mode = limiter.mode_of(options);
-        Self(State::Active(Active { limiter, levels, taken, adjustments: Vec::new(), reading, failure_mode }))
+    #[inline(always)]
+    pub(crate) const fn active(active: Active) -> Self {
+        Self(State::Active(active))
     }
 
-    pub(crate) const fn degraded(error: Error) -> Self {
-        Self(State::Degraded(error))
+    /// A lease that knows the states that the take left, or what its call chose.
+    pub(crate) fn with(taken: Take, reading: Option<Reading>, failure_mode: Option<FailureMode>) -> Self {
+        let more = More { reading, failure_mode, ..More::default() };
+        Self(State::Active(Active { taken, more: Some(Box::new(more)) }))
+    }
+
+    pub(crate) fn degraded(error: Error) -> Self {
+        Self(State::Degraded(Box::new(error)))
     }
 
     /// Whether the store was unavailable and [`FailureMode::FailOpen`] let the call through.
@@ -75,7 +98,7 @@ impl Lease {
     }
 
     /// Why the lease is degraded, if it is.
-    pub const fn degraded_by(&self) -> Option<&Error> {
+    pub fn degraded_by(&self) -> Option<&Error> {
         match &self.0 {
             State::Degraded(error) => Some(error),
             _ => None,
@@ -85,24 +108,28 @@ impl Lease {
     /// Net consumption so far in tokens, adjustments included, by limit of the entity that asked. Empty if degraded.
     pub fn consumed(&self) -> BTreeMap<LimitName, i64> {
         let State::Active(active) = &self.0 else { return BTreeMap::new() };
-        let adjustment = |i: usize| active.adjustments.get(i).copied().unwrap_or_default();
-        let net = active.taken.iter().enumerate().map(|(i, taken)| *taken + adjustment(i));
-        let names = active.levels.own().limits.iter().map(|limit| limit.name().clone());
+        let adjustments = active.adjustments().iter().copied().chain(std::iter::repeat(Millitokens::ZERO));
+        let net = active.taken.amounts.iter().zip(adjustments).map(|(taken, adjustment)| *taken + adjustment);
+        let names = active.taken.buckets.levels().own().limits.iter().map(|limit| limit.name().clone());
         names.zip(net.map(Millitokens::whole_tokens)).collect()
     }
 
     /// How every limit of every level stood right after the last take, with `requested` the amount taken in all.
-    /// Empty if degraded.
+    /// Known after an acquire that asked for it ([`Acquire::with_statuses`](crate::Acquire::with_statuses)) and after
+    /// [`consume`](Lease::consume); else empty, as for a degraded lease.
     pub fn statuses(&self) -> Vec<LimitStatus> {
         let State::Active(active) = &self.0 else { return Vec::new() };
-        active.reading.statuses(&active.levels, &active.taken).collect()
+        let Some(reading) = active.more.as_ref().and_then(|more| more.reading.as_ref()) else {
+            return Vec::new();
+        };
+        reading.statuses(active.taken.buckets.levels(), &active.taken.amounts).collect()
     }
 
     /// By how much the limit at a place in [`Lease::statuses`] will be charged at the commit; negative returns.
     #[cfg(feature = "tower")]
     pub(crate) fn adjustment(&self, place: usize) -> Millitokens {
         let State::Active(active) = &self.0 else { return Millitokens::ZERO };
-        active.adjustments.get(place).copied().unwrap_or_default()
+        active.adjustments().get(place).copied().unwrap_or_default()
     }
 
     /// Takes more: all of `amounts` (tokens by limit), or nothing. Counts as part of the same acquire.
@@ -111,23 +138,21 @@ impl Lease {
     /// a call that fails open admits this without recording it.
     pub async fn consume(&mut self, amounts: &[(&str, u64)]) -> Result<(), AcquireError> {
         let State::Active(active) = &mut self.0 else { return Ok(()) };
-        let amounts = amounts_for(&active.levels, amounts)?;
-        let change = Change { levels: &active.levels, amounts: &amounts, acquires: 0 };
-        let decision = match active.limiter.0.store.take(change).await {
-            Err(error) if active.failure_mode.lets_through(&error) => return Ok(()),
+        let mut more = Take { buckets: active.taken.buckets.clone(), amounts: Amounts::new() };
+        lay_out(more.buckets.levels(), amounts, &mut more.amounts)?;
+        let decision = match more.buckets.limiter().0.store.take(more.change(0)).await {
+            Err(error) if active.failure_mode().lets_through(&error) => return Ok(()),
             decision => decision?,
         };
         match decision {
             Decision::Admitted(reading) => {
-                active.reading = reading;
-                for (taken, more) in active.taken.iter_mut().zip(amounts) {
+                active.more.get_or_insert_default().reading = Some(reading);
+                for (taken, more) in active.taken.amounts.iter_mut().zip(more.amounts) {
                     *taken += more;
                 }
                 Ok(())
             }
-            Decision::Denied(reading) => {
-                Err(RateLimitExceeded::new(active.levels.clone(), amounts, reading).into())
-            }
+            Decision::Denied(reading) => Err(RateLimitExceeded::new(more, reading).into()),
         }
     }
 
@@ -136,14 +161,16 @@ impl Lease {
     /// entity's own limits, or `delta` is beyond ±10¹².
     pub fn adjust(&mut self, limit: &str, delta: i64) -> Result<(), RequestError> {
         let State::Active(active) = &mut self.0 else { return Ok(()) };
-        if active.levels.own().limits.position(limit).is_none() {
-            return Err(unknown_limit(&active.levels, limit));
+        let levels = active.taken.buckets.levels();
+        if levels.own().limits.position(limit).is_none() {
+            return Err(unknown_limit(&levels.own().limits, limit));
         }
         if delta.unsigned_abs() > MAX_TOKENS {
             return Err(RequestError::AmountTooLarge(limit.to_owned()));
         }
-        active.adjustments.resize(active.taken.len(), Millitokens::ZERO);
-        for ((_, held), adjustment) in limits_of(&active.levels).zip(&mut active.adjustments) {
+        let adjustments = &mut active.more.get_or_insert_default().adjustments;
+        adjustments.resize(active.taken.amounts.len(), Millitokens::ZERO);
+        for ((_, held), adjustment) in limits_of(levels).zip(adjustments) {
             if held.name().as_str() == limit {
                 *adjustment += Millitokens::from_tokens(delta);
             }
@@ -160,18 +187,21 @@ impl Lease {
 
     /// Keeps what was taken, with its adjustments. Writes only if there are any.
     ///
-    /// The lease ends when the answer is first polled: an answer that is dropped before rolls back.
-    pub fn commit(mut self) -> Answer<'static, Result<(), Error>> {
+    /// The lease ends when the future is first polled: one that is dropped before rolls back.
+    #[inline(always)]
+    pub fn commit(mut self) -> Settling {
         match &self.0 {
-            State::Active(active) if active.adjustments.iter().any(|amount| !amount.is_zero()) => {
-                Answer::pending(async move {
+            State::Active(active) if active.adjustments().iter().any(|amount| !amount.is_zero()) => {
+                Settling::pending(async move {
                     let State::Active(active) = self.end() else { return Ok(()) };
-                    active.settle(&active.adjustments, 0).await
+                    active.settle(active.adjustments(), 0).await
                 })
             }
             _ => {
-                self.0 = State::Ended;
-                Answer::ready(Ok(()))
+                drop(self.end());
+                // Nothing is left to roll back.
+                std::mem::forget(self);
+                Settling::done()
             }
         }
     }
@@ -179,10 +209,11 @@ impl Lease {
     /// Returns everything that was taken; adjustments are dropped.
     pub async fn rollback(mut self) -> Result<(), Error> {
         let State::Active(active) = self.end() else { return Ok(()) };
-        let amounts: Amounts = active.taken.iter().map(|amount| -*amount).collect();
+        let amounts: Amounts = active.taken.amounts.iter().map(|amount| -*amount).collect();
         active.settle(&amounts, -1).await
     }
 
+    #[inline(always)]
     fn end(&mut self) -> State {
         std::mem::replace(&mut self.0, State::Ended)
     }
@@ -191,17 +222,30 @@ impl Lease {
 impl Active {
     /// Applies the final amounts. Of a call that fails open, a settlement that cannot reach the store is let go.
     async fn settle(&self, amounts: &[Millitokens], acquires: i64) -> Result<(), Error> {
-        match self.limiter.0.store.apply(Change { levels: &self.levels, amounts, acquires }).await {
-            Err(error) if self.failure_mode.lets_through(&error) => Ok(()),
+        let change = Change { levels: self.taken.buckets.levels(), amounts, acquires };
+        match self.taken.buckets.limiter().0.store.apply(change).await {
+            Err(error) if self.failure_mode().lets_through(&error) => Ok(()),
             outcome => Ok(outcome?),
         }
+    }
+    /// Returns in the background what was taken.
+    fn give_back(self) {
+        let amounts: Amounts = self.taken.amounts.iter().map(|amount| -*amount).collect();
+        let store = Arc::clone(&self.taken.buckets.limiter().0.store);
+        let change_back = async move {
+            let buckets = &self.taken.buckets;
+            // Nobody waits for the outcome. If the return is lost, the bucket errs towards under-admission.
+            let change = Change { levels: buckets.levels(), amounts: &amounts, acquires: -1 };
+            let _ = buckets.limiter().0.store.apply(change).await;
+        };
+        store.spawn(Box::pin(change_back));
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         if let State::Active(active) = self.end() {
-            active.limiter.give_back(active.levels, &active.taken);
+            active.give_back();
         }
     }
 }

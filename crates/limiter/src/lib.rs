@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod acquire;
+mod acquiring;
+mod amounts;
 mod block;
 mod bucket_handle;
 mod builder;
@@ -18,11 +20,14 @@ mod limiter;
 mod observed;
 mod open;
 mod resolve;
+mod settling;
 mod stored;
+mod take;
 #[cfg(feature = "tower")]
 pub mod tower;
 
 pub use acquire::Acquire;
+pub use acquiring::Acquiring;
 pub use block::Block;
 pub use bucket_handle::BucketHandle;
 pub use builder::LimiterBuilder;
@@ -39,11 +44,14 @@ pub use limiter::Limiter;
 pub use observed::Observed;
 pub use open::{StoreUrl, StoreUrlError};
 pub use resolve::Limits;
+pub use settling::Settling;
 pub use zae_limiter_core::{
     self as core, Answer, Clock, Entity, EntityError, EntityId, Limit, LimitError, LimitName, LimitScope,
     LimitSet, LimitStatus, ManualClock, Millitokens, NameError, Resource, Store, StoreError, StoreErrorKind,
     Timestamp, UsageQuery, UsageSnapshot, Wait, Window,
 };
+#[cfg(feature = "dynamodb")]
+pub use zae_limiter_store_dynamodb::{self as dynamodb, DynamoDbOptions, DynamoDbStore};
 #[cfg(feature = "memory")]
 pub use zae_limiter_store_embedded::MemoryStore;
 #[cfg(feature = "sqlite")]

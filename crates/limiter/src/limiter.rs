@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zae_limiter_core::{
-    Amounts, Change, Clock, Levels, LimitName, Millitokens, Store, UsageQuery, UsageSnapshot, Wait,
+    Amounts, Clock, EntityId, Level, Levels, LimitName, Millitokens, Resource, Store, UsageQuery,
+    UsageSnapshot, Wait,
 };
 
-use crate::acquire::amounts_for;
+use crate::amounts::lay_out;
 use crate::resolve::{Ask, Known, Resolver};
 use crate::{Acquire, Error, FailureMode, Jitter, LimiterBuilder, Limits, StoreUrl};
 
@@ -51,6 +52,7 @@ impl Limiter {
     /// let Err(AcquireError::Exceeded(denied)) = second else { panic!() };
     /// assert!(denied.retry_after().is_some());
     /// ```
+    #[inline]
     pub fn acquire<'a>(
         &'a self,
         entity_id: &'a str,
@@ -92,9 +94,10 @@ impl Limiter {
         needed: &[(&str, u64)],
     ) -> Result<Wait, Error> {
         let levels = self.resolve(entity_id, resource, limits.into(), false).await?;
-        let amounts = amounts_for(&levels, needed)?;
+        let mut amounts = Amounts::new();
+        lay_out(&levels, needed, &mut amounts)?;
         let reading = self.0.store.read(&levels).await?;
-        Ok(reading.statuses(&levels, &amounts).map(|status| status.wait).max().unwrap_or(Wait::None))
+        Ok(reading.wait(&levels, &amounts))
     }
 
     /// Usage snapshots, by entity, resource and start of the window.
@@ -134,25 +137,22 @@ impl Limiter {
         limits: Limits,
         cascade: bool,
     ) -> Result<Levels, Error> {
-        let ask = Ask::new(entity_id, resource, limits, cascade)?;
-        match self.0.resolver.without_store(ask, &*self.0.clock) {
-            Known::Levels(levels) => Ok(levels),
-            Known::NoLimits(error) => Err(error.into()),
-            Known::Unknown(ask) => self.look_up(ask).await,
+        let (entity_id, resource) = (EntityId::new(entity_id)?, Resource::new(resource)?);
+        match limits.without_look_up(cascade) {
+            Ok(limits) => Ok(Levels::one(Level { entity_id, resource, limits })),
+            Err(limits) => match self.known(Ask { entity_id, resource, limits, cascade }) {
+                Known::Levels(levels) => Ok(levels),
+                Known::NoLimits(error) => Err(error.into()),
+                Known::Unknown(ask) => self.look_up(ask).await,
+            },
         }
+    }
+
+    pub(crate) fn known(&self, ask: Ask) -> Known {
+        self.0.resolver.known(ask, &*self.0.clock)
     }
 
     pub(crate) async fn look_up(&self, ask: Ask) -> Result<Levels, Error> {
         self.0.resolver.look_up(ask, &*self.0.store, self.0.clock.now()).await
-    }
-
-    /// Returns `taken` in the background: for a lease, or a call, that was dropped.
-    pub(crate) fn give_back(&self, levels: Levels, taken: &Amounts) {
-        let amounts: Amounts = taken.iter().map(|amount| -*amount).collect();
-        let store = Arc::clone(&self.0.store);
-        self.0.store.spawn(Box::pin(async move {
-            // Nobody waits for the outcome. If the return is lost, the bucket errs towards under-admission.
-            let _ = store.apply(Change { levels: &levels, amounts: &amounts, acquires: -1 }).await;
-        }));
     }
 }

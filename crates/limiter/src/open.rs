@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+#[cfg(any(feature = "memory", feature = "sqlite"))]
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -10,11 +11,19 @@ use zae_limiter_core::{Clock, Store};
 
 use crate::Error;
 
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
+
 /// Where a store is.
 ///
 /// - `memory:` in this process, gone with it. Option `retention_days` (2).
 /// - `sqlite:///path/limits.db` one file, shared by all processes of a machine. Options `synchronous` (`normal`,
 ///   `full` or `off`), `busy_timeout_ms` (5000) and `retention_days` (90).
+/// - `dynamodb://TABLE` one DynamoDB table, shared by all hosts. Options `region`, `endpoint_url`, `namespace`, `create`
+///   (false), `cascade` (`parallel` or `transaction`), `connect_timeout_ms` (1000), `timeout_ms` (2000, for each try),
+///   `attempts` (12), `denial_ttl_ms` (1000; 0 turns it off), `buckets` (100000, remembered at most), `breaker` (true),
+///   `breaker_failures` (10), `breaker_open_ms` (1000), `correct_skew` (false), `skip_version_check` (false),
+///   `strict_version` (false) and `measure` (false).
 ///
 /// Options follow a `?` and are joined by `&`; special characters of a path are written as `%XX`.
 ///
@@ -23,7 +32,7 @@ use crate::Error;
 /// let url: StoreUrl = "sqlite:///var/lib/my%20limits.db?synchronous=full".parse()?;
 /// assert_eq!(url.to_string(), "sqlite:///var/lib/my%20limits.db?synchronous=full");
 /// assert_eq!("redis://localhost".parse::<StoreUrl>().unwrap_err().to_string(),
-///     "cannot open store \"redis://localhost\": expected memory: or sqlite:///path/limits.db");
+///     "cannot open store \"redis://localhost\": expected memory:, sqlite:///path/limits.db or dynamodb://TABLE");
 /// # Ok::<(), zae_limiter::StoreUrlError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +46,7 @@ pub struct StoreUrl {
 enum Scheme {
     Memory,
     Sqlite,
+    DynamoDb,
 }
 
 /// Why a string does not name a store.
@@ -44,7 +54,7 @@ enum Scheme {
 #[non_exhaustive]
 pub enum StoreUrlError {
     /// The URL has no scheme, or one that no store has.
-    #[error("cannot open store {url:?}: expected memory: or sqlite:///path/limits.db")]
+    #[error("cannot open store {url:?}: expected memory:, sqlite:///path/limits.db or dynamodb://TABLE")]
     Scheme {
         /// The URL.
         url: String,
@@ -94,6 +104,7 @@ impl FromStr for StoreUrl {
         let scheme = match scheme {
             "memory" => Scheme::Memory,
             "sqlite" => Scheme::Sqlite,
+            "dynamodb" => Scheme::DynamoDb,
             _ => return Err(unknown()),
         };
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -103,7 +114,8 @@ impl FromStr for StoreUrl {
         match scheme {
             Scheme::Memory if !place.is_empty() => return Err(bad_place("memory: takes no path")),
             Scheme::Sqlite if place.is_empty() => return Err(bad_place("it names no file")),
-            Scheme::Memory | Scheme::Sqlite => {}
+            Scheme::DynamoDb if place.is_empty() => return Err(bad_place("it names no table")),
+            Scheme::Memory | Scheme::Sqlite | Scheme::DynamoDb => {}
         }
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let options = pairs.map(|pair| {
@@ -126,6 +138,7 @@ impl fmt::Display for StoreUrl {
         match self.scheme {
             Scheme::Memory => f.write_str("memory:")?,
             Scheme::Sqlite => write!(f, "sqlite://{}", encode(&self.place))?,
+            Scheme::DynamoDb => write!(f, "dynamodb://{}", encode(&self.place))?,
         }
         for (i, (name, value)) in self.options.iter().enumerate() {
             write!(f, "{}{}={}", if i == 0 { '?' } else { '&' }, encode(name), encode(value))?;
@@ -147,11 +160,20 @@ impl StoreUrl {
     /// Opens the store, to read the time from `clock`. For a store that is to be wrapped, or shared: a limiter takes it
     /// with [`LimiterBuilder::build`](crate::LimiterBuilder::build), and opens one by itself with
     /// [`LimiterBuilder::open`](crate::LimiterBuilder::open).
-    #[expect(clippy::unused_async, reason = "a store behind a network is opened by asking it")]
+    #[cfg_attr(
+        not(feature = "dynamodb"),
+        expect(clippy::unused_async, reason = "a store behind a network is opened by asking it")
+    )]
     pub async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Error> {
         match self.scheme {
             Scheme::Memory => self.open_memory(clock),
             Scheme::Sqlite => self.open_sqlite(clock),
+            #[cfg(feature = "dynamodb")]
+            Scheme::DynamoDb => self.open_dynamodb(clock).await,
+            #[cfg(not(feature = "dynamodb"))]
+            Scheme::DynamoDb => {
+                Err(StoreUrlError::LeftOut { url: self.to_string(), feature: "dynamodb" }.into())
+            }
         }
     }
 
@@ -201,6 +223,7 @@ impl StoreUrl {
         Err(StoreUrlError::LeftOut { url: self.to_string(), feature: "sqlite" }.into())
     }
 
+    #[cfg(any(feature = "memory", feature = "sqlite"))]
     fn retention(&self) -> Result<Option<Duration>, StoreUrlError> {
         let days = self.option("retention_days", "a number of days", |value| value.parse::<u32>().ok())?;
         Ok(days.map(|days| Duration::from_secs(u64::from(days) * 86_400)))
@@ -248,11 +271,12 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         for (url, problem) in [
-            ("redis://localhost", "expected memory: or sqlite:"),
-            ("limits.db", "expected memory: or sqlite:"),
-            ("", "expected memory: or sqlite:"),
+            ("redis://localhost", "expected memory:, sqlite:"),
+            ("limits.db", "expected memory:, sqlite:"),
+            ("", "expected memory:, sqlite:"),
             ("memory:/tmp", "takes no path"),
             ("sqlite:", "names no file"),
+            ("dynamodb://?create=true", "names no table"),
             ("sqlite:///%ff", "not UTF-8"),
             ("memory:?shards=2", "there is no option \"shards\", only retention_days"),
             ("memory:?retention_days=-1", "retention_days=\"-1\" should be a number of days"),

@@ -40,6 +40,15 @@ pub enum Limits {
 }
 
 impl Limits {
+    /// These limits, if neither stored limits nor ancestors matter.
+    #[inline]
+    pub(crate) fn without_look_up(self, cascade: bool) -> Result<LimitSet, Self> {
+        match self {
+            Self::Given(limits) if !cascade => Ok(limits),
+            other => Err(other),
+        }
+    }
+
     const fn given(&self) -> Option<&LimitSet> {
         match self {
             Self::Given(limits) | Self::StoredElse(limits) => Some(limits),
@@ -70,15 +79,6 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    pub(crate) fn new(
-        entity_id: &str,
-        resource: &str,
-        limits: Limits,
-        cascade: bool,
-    ) -> Result<Self, RequestError> {
-        Ok(Self { entity_id: EntityId::new(entity_id)?, resource: Resource::new(resource)?, limits, cascade })
-    }
-
     fn no_limits(&self) -> RequestError {
         RequestError::NoLimits { entity_id: self.entity_id.clone(), resource: self.resource.clone() }
     }
@@ -145,20 +145,14 @@ impl Resolver {
         Self { ttl, plans: Cache::new(CACHED_PLANS), generation: Mutex::default() }
     }
 
-    /// The levels of a call, if they are known without asking the store: because neither stored limits nor ancestors
-    /// matter, or because they were read not long ago.
-    pub(crate) fn without_store(&self, ask: Ask, clock: &dyn Clock) -> Known {
-        match ask.limits {
-            Limits::Given(limits) if !ask.cascade => {
-                Known::Levels(Levels::one(Level { entity_id: ask.entity_id, resource: ask.resource, limits }))
-            }
-            _ => match self.plans.get(&PlanFor(&ask)) {
-                Some(plan) if clock.now() < plan.expires && plan.limits == ask.limits => match &plan.levels {
-                    Some(levels) => Known::Levels(levels.clone()),
-                    None => Known::NoLimits(ask.no_limits()),
-                },
-                _ => Known::Unknown(ask),
+    /// The levels of a call, if they were read not long ago.
+    pub(crate) fn known(&self, ask: Ask, clock: &dyn Clock) -> Known {
+        match self.plans.get(&PlanFor(&ask)) {
+            Some(plan) if clock.now() < plan.expires && plan.limits == ask.limits => match &plan.levels {
+                Some(levels) => Known::Levels(levels.clone()),
+                None => Known::NoLimits(ask.no_limits()),
             },
+            _ => Known::Unknown(ask),
         }
     }
 

@@ -43,6 +43,7 @@ impl Clauses {
         self.expression.names.insert(placeholder.to_owned(), name);
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "numbers, and references to numbers")]
     fn number(&mut self, placeholder: &str, number: impl ToString) {
         self.value(placeholder, AttributeValue::N(number.to_string()));
     }

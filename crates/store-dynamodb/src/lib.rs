@@ -1,13 +1,32 @@
 //! The store of `zae-limiter` that any number of hosts share: one DynamoDB table.
 //!
 //! An acquire is one conditional `UpdateItem`. [`plan`] decides which, as a pure function; [`combine`] lets the acquires
-//! that meet on one bucket share a write; `table` carries it out.
+//! that meet on one bucket share a write; [`table`] says what carries it out, and `aws` does, on DynamoDB.
+//! [`DynamoDbStore`] is all of it together.
 
+mod admin;
+mod aws;
+mod breaker;
 pub mod combine;
+mod error;
 pub mod execute;
 pub mod expression;
 pub mod item;
+mod options;
 pub mod plan;
+mod records;
+mod runtime;
 pub mod schema;
+mod skew;
+mod stats;
+mod store;
 pub mod table;
 pub mod take;
+mod transact;
+pub mod version;
+
+pub use admin::{Progress, TableAdmin};
+pub use breaker::BreakerOptions;
+pub use options::{Cascade, DynamoDbOptions, TableName, TableNameError};
+pub use stats::Stats;
+pub use store::DynamoDbStore;

@@ -7,8 +7,26 @@
 //! | stored limits | `{ns}ENTITY#{id}`, `{ns}RESOURCE#{resource}`, `{ns}SYSTEM#` | `#LIMIT#{resource or _default_}` | |
 //! | usage snapshot | `{ns}ENTITY#{id}` | `#USAGE#{resource}#{window}#{start}` | GSI2 `{ns}RESOURCE#{resource}` / `USAGE#{window}#{start}#{id}` |
 //! | version | `{ns}SYSTEM#` | `#VERSION` | |
+//!
+//! A name that would not fit a sort key is cut there, and told apart by a digest; the partition keys have it whole.
+//!
+//! Attributes of a bucket: for each limit `{limit}.v` (when it will be full, see `FullAt`), `{limit}.tc` (net
+//! consumption ever, in millitokens) and `{limit}.lm` (capacity/burst/refill amount/refill period in s); `ac` (acquires
+//! ever), `ttl`, and `w.{writer}` (the last write of each process).
+//!
+//! Attributes of an entity: `id`, `name`, `parent_id`, `metadata` (a map of texts, as JSON), `created_at` (ms).
+//!
+//! Attributes of stored limits: `limits`, a list of limits in their text form, `rpm=100/min`.
+//!
+//! Attributes of a usage snapshot: `entity_id`, `resource`, `window`, `start` (ms), `counters` (a map of net consumption
+//! by limit, in millitokens), `events` (acquires), `ttl`.
+//!
+//! Attributes of the version: `schema_version`, `client_min_version`, and `lambda_version` and `template_version` if
+//! there is a function and a stack.
 
 use std::fmt;
+
+use sha2::{Digest, Sha256};
 
 use zae_limiter_core::{EntityId, LimitScope, Resource, Timestamp, Window};
 
@@ -42,6 +60,52 @@ pub const BUCKET_SK: &str = "#BUCKET#";
 pub const LIMIT_SK: &str = "#LIMIT#";
 /// What the sort key of a usage snapshot starts with.
 pub const USAGE_SK: &str = "#USAGE#";
+
+/// What the sort key of a bucket in [`GSI2`] starts with.
+pub const BUCKET_GSI2_SK: &str = "BUCKET#";
+/// Id of an entity.
+pub const ID: &str = "id";
+/// Name of an entity.
+pub const NAME: &str = "name";
+/// Id of the parent of an entity.
+pub const PARENT_ID: &str = "parent_id";
+/// Metadata of an entity.
+pub const METADATA: &str = "metadata";
+/// When the record of an entity was made, in ms.
+pub const CREATED_AT: &str = "created_at";
+/// Stored limits.
+pub const LIMITS: &str = "limits";
+/// Entity of a usage snapshot.
+pub const ENTITY_ID: &str = "entity_id";
+/// Resource of a usage snapshot.
+pub const RESOURCE: &str = "resource";
+/// Kind of window of a usage snapshot.
+pub const WINDOW: &str = "window";
+/// Start of the window of a usage snapshot, in ms.
+pub const START: &str = "start";
+/// Net consumption by limit.
+pub const COUNTERS: &str = "counters";
+/// Acquires in a window.
+pub const EVENTS: &str = "events";
+
+/// The longest name, in bytes, that is part of a sort key as it is: DynamoDB takes 1,024 bytes in all.
+const NAME_IN_SORT_KEY: usize = 900;
+/// What is left of a longer one, before its digest.
+const NAME_CUT: usize = 800;
+
+/// A name as part of a sort key. No two names are the same there: `#` is in none of them.
+fn fitted(name: &str) -> String {
+    if name.len() <= NAME_IN_SORT_KEY {
+        return name.to_owned();
+    }
+    let mut fitted = name[..name.floor_char_boundary(NAME_CUT)].to_owned();
+    fitted.push('#');
+    for byte in Sha256::digest(name) {
+        // Writing to a string cannot fail.
+        let _ = fmt::Write::write_fmt(&mut fitted, format_args!("{byte:02x}"));
+    }
+    fitted
+}
 
 /// Keeps several independent limiters apart in one table. Empty, or followed by a slash in every key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -78,6 +142,11 @@ impl Namespace {
         format!("{self}RESOURCE#{resource}")
     }
 
+    /// What the partition key of every resource starts with.
+    pub fn resources(&self) -> String {
+        format!("{self}RESOURCE#")
+    }
+
     /// Partition key of records of the system.
     pub fn system(&self) -> String {
         format!("{self}SYSTEM#")
@@ -90,7 +159,7 @@ impl Namespace {
 
     /// Partition and sort key of stored limits.
     pub fn limits(&self, scope: &LimitScope) -> (String, String) {
-        let sk = |resource: &str| format!("{LIMIT_SK}{resource}");
+        let sk = |resource: &str| format!("{LIMIT_SK}{}", fitted(resource));
         match scope {
             LimitScope::EntityResource(id, resource) => (self.entity(id), sk(resource.as_str())),
             LimitScope::Entity(id) => (self.entity(id), sk(Resource::DEFAULT)),
@@ -108,27 +177,37 @@ impl fmt::Display for Namespace {
 
 /// Sort key of a bucket.
 pub fn bucket_sk(resource: &Resource) -> String {
-    format!("{BUCKET_SK}{resource}")
+    format!("{BUCKET_SK}{}", fitted(resource.as_str()))
 }
 
 /// Sort key of a bucket in [`GSI2`].
 pub fn bucket_gsi2_sk(id: &EntityId) -> String {
-    format!("BUCKET#{id}")
+    format!("{BUCKET_GSI2_SK}{}", fitted(id.as_str()))
 }
 
 /// Sort key of a usage snapshot.
 pub fn usage_sk(resource: &Resource, window: Window, start: Timestamp) -> String {
-    format!("{USAGE_SK}{resource}#{window}#{start}")
+    format!("{}{start}", usage_sk_prefix(resource, window))
+}
+
+/// What the sort keys of all usage snapshots of a resource start with, in windows of one kind.
+pub fn usage_sk_prefix(resource: &Resource, window: Window) -> String {
+    format!("{USAGE_SK}{}#{window}#", fitted(resource.as_str()))
 }
 
 /// Sort key of a usage snapshot in [`GSI2`].
 pub fn usage_gsi2_sk(window: Window, start: Timestamp, id: &EntityId) -> String {
-    format!("USAGE#{window}#{start}#{id}")
+    format!("{}{start}#{}", usage_gsi2_sk_prefix(window), fitted(id.as_str()))
+}
+
+/// What the sort keys in [`GSI2`] of all usage snapshots start with, in windows of one kind.
+pub fn usage_gsi2_sk_prefix(window: Window) -> String {
+    format!("USAGE#{window}#")
 }
 
 /// Sort key of a child in [`GSI1`].
 pub fn child_sk(id: &EntityId) -> String {
-    format!("CHILD#{id}")
+    format!("CHILD#{}", fitted(id.as_str()))
 }
 
 #[cfg(test)]
@@ -144,6 +223,23 @@ mod tests {
         assert_eq!(ns.limits(&LimitScope::System), ("prod/SYSTEM#".into(), "#LIMIT#_default_".into()));
         for bad in ["a/b", "a#b", "ä", &"x".repeat(65)] {
             assert!(Namespace::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_longest_names_fit_and_keep_apart() {
+        let long = |last: &str| "\u{1f980}".repeat(255) + last;
+        let resource = |name: &str| Resource::new(name).unwrap();
+        let (a, b) = (long("a"), long("b"));
+        assert_ne!(bucket_sk(&resource(&a)), bucket_sk(&resource(&b)));
+        assert_eq!(bucket_sk(&resource("gpt-4")), "#BUCKET#gpt-4");
+        let id = EntityId::new(long("\u{1f980}")).unwrap();
+        for key in [
+            usage_gsi2_sk(Window::Monthly, Timestamp::MAX, &id),
+            usage_sk(&resource(&a), Window::Monthly, Timestamp::MAX),
+            child_sk(&id),
+        ] {
+            assert!(key.len() <= 1_024, "{}", key.len());
         }
     }
 }

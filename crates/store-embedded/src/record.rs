@@ -1,12 +1,12 @@
 //! The record of one bucket: its limits, their states, and the usage of the hour it was last changed in.
 
-use serde::{Deserialize, Serialize};
+#[cfg(feature = "sqlite")]
+mod text;
+
 use smallvec::SmallVec;
 use zae_limiter_core::limit::LimitError;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
-use zae_limiter_core::{
-    EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Refusal, Resource, Timestamp,
-};
+use zae_limiter_core::{EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Refusal, Resource, Timestamp};
 
 /// The state of one limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,11 +43,27 @@ impl Record {
     }
 
     /// The states of `wanted`, each on the scale of its own rate; a limit without a record is full.
-    pub(crate) fn states_of<'a>(&'a self, wanted: &'a LimitSet, now: Timestamp) -> impl Iterator<Item = FullAt> + 'a {
+    pub(crate) fn states_of<'a>(
+        &'a self,
+        wanted: &'a LimitSet,
+        now: Timestamp,
+    ) -> impl Iterator<Item = FullAt> + 'a {
         wanted.iter().enumerate().map(move |(i, limit)| match self.index_of(i, limit) {
             Some(i) => self.limits[i].rate().rescaled(self.cells[i].full_at, limit.rate(), now),
             None => FullAt::ALWAYS,
         })
+    }
+
+    /// Appends to `states` those of `wanted`.
+    #[cfg(feature = "memory")]
+    pub(crate) fn read(&self, wanted: &LimitSet, now: Timestamp, states: &mut SmallVec<[FullAt; 4]>) {
+        if self.limits.is_same(wanted) {
+            for state in self.states() {
+                states.push(state);
+            }
+        } else {
+            states.extend(self.states_of(wanted, now));
+        }
     }
 
     /// When the bucket will be full, in whole ms: from then on its record says nothing that absence does not.
@@ -57,31 +73,32 @@ impl Record {
     }
 
     /// Makes the record hold `wanted` as they are given, carrying balances over to changed limits.
+    #[inline(always)]
     pub(crate) fn adopt(&mut self, wanted: &LimitSet, now: Timestamp) -> Result<(), LimitError> {
-        if self.limits.is_same(wanted) {
-            return Ok(());
-        }
+        if self.limits.is_same(wanted) { Ok(()) } else { self.adopt_others(wanted, now) }
+    }
+
+    #[inline(never)]
+    fn adopt_others(&mut self, wanted: &LimitSet, now: Timestamp) -> Result<(), LimitError> {
         if self.limits == *wanted {
             // Equal sets share one allocation from here on.
             self.limits = wanted.clone();
             return Ok(());
         }
-        let held = |(i, limit): (usize, &Limit)| self.index_of(i, limit).is_some_and(|i| self.limits[i] == *limit);
+        let held =
+            |(i, limit): (usize, &Limit)| self.index_of(i, limit).is_some_and(|i| self.limits[i] == *limit);
         if wanted.iter().enumerate().all(held) {
             return Ok(());
         }
         let mut limits = self.limits.to_vec();
         let mut cells = self.cells.clone();
         for limit in wanted.iter() {
-            match self.limits.position(limit.name().as_str()) {
-                Some(i) => {
-                    cells[i].full_at = limits[i].rate().rescaled(cells[i].full_at, limit.rate(), now);
-                    limits[i] = limit.clone();
-                }
-                None => {
-                    limits.push(limit.clone());
-                    cells.push(Cell::default());
-                }
+            if let Some(i) = self.limits.position(limit.name().as_str()) {
+                cells[i].full_at = limits[i].rate().rescaled(cells[i].full_at, limit.rate(), now);
+                limits[i] = limit.clone();
+            } else {
+                limits.push(limit.clone());
+                cells.push(Cell::default());
             }
         }
         self.limits = LimitSet::new(limits)?;
@@ -90,7 +107,8 @@ impl Record {
     }
 
     /// Appends to `after` the state that each limit of `level` would have once `amounts` are taken. False, with
-    /// `after` incomplete, if one of them refuses. The record has adopted the limits.
+    /// `after` incomplete, if one of them refuses. Changes nothing, not even limits that differ from the level's.
+    #[inline(always)]
     pub(crate) fn admits(
         &self,
         level: &Level,
@@ -98,20 +116,30 @@ impl Record {
         now: Timestamp,
         after: &mut SmallVec<[FullAt; 4]>,
     ) -> bool {
-        for (limit, amount, i) in self.asked(level, amounts) {
-            match limit.rate().take(self.cells[i].full_at, amount, now) {
-                Ok(state) => after.push(state),
-                Err(Refusal) => return false,
-            }
+        if self.limits.is_same(&level.limits) {
+            admits(self.states(), level, amounts, now, after)
+        } else {
+            self.admits_others(level, amounts, now, after)
         }
-        true
+    }
+
+    #[inline(never)]
+    fn admits_others(
+        &self,
+        level: &Level,
+        amounts: &[Millitokens],
+        now: Timestamp,
+        after: &mut SmallVec<[FullAt; 4]>,
+    ) -> bool {
+        admits(self.states_of(&level.limits, now), level, amounts, now, after)
     }
 
     /// Writes the states that [`Record::admits`] found, and counts them.
+    #[inline(always)]
     pub(crate) fn settle(&mut self, level: &Level, amounts: &[Millitokens], acquires: i64, after: &[FullAt]) {
         let same = self.limits.is_same(&level.limits);
-        for (place, ((limit, amount), state)) in level.limits.iter().zip(amounts).zip(after).enumerate() {
-            let i = if same { Some(place) } else { self.index_of(place, limit) };
+        for (place, (amount, state)) in amounts.iter().zip(after).enumerate() {
+            let i = if same { Some(place) } else { self.index_of(place, &level.limits[place]) };
             if let Some(cell) = i.and_then(|i| self.cells.get_mut(i)) {
                 cell.full_at = *state;
                 cell.consumed += *amount;
@@ -130,6 +158,7 @@ impl Record {
     }
 
     /// Whether changes at `now` count in the record's hour.
+    #[inline]
     pub(crate) const fn is_in_hour_of(&self, now: Timestamp) -> bool {
         self.hour == hour_of(now)
     }
@@ -160,6 +189,7 @@ impl Record {
     }
 
     /// Each limit of `level`, what is asked of it, and where its cell is. The record has adopted the limits.
+    #[inline]
     fn asked<'a>(
         &'a self,
         level: &'a Level,
@@ -173,6 +203,8 @@ impl Record {
     }
 
     /// Where `limit` is in this record: most often at the place `hint` that it has in the request.
+    // Apart, to keep the loops tight in which a record mostly holds the very limits that are asked for.
+    #[inline(never)]
     fn index_of(&self, hint: usize, limit: &Limit) -> Option<usize> {
         match self.limits.get(hint) {
             Some(held) if held.name() == limit.name() => Some(hint),
@@ -181,43 +213,30 @@ impl Record {
     }
 }
 
-/// How a record is written to a database.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct RecordRow {
-    hour: u32,
-    acquires: i64,
-    limits: Vec<CellRow>,
+#[cfg(feature = "memory")]
+/// [`Record::admits`] for a bucket that has no record, and therefore is full.
+pub(crate) fn full_admits(
+    level: &Level,
+    amounts: &[Millitokens],
+    now: Timestamp,
+    after: &mut SmallVec<[FullAt; 4]>,
+) -> bool {
+    admits(std::iter::repeat(FullAt::ALWAYS), level, amounts, now, after)
 }
 
-#[derive(Serialize, Deserialize)]
-struct CellRow {
-    #[serde(flatten)]
-    limit: Limit,
-    /// [`Rate::split`]: whole ms and the remainder.
-    full_at: (i64, i64),
-    consumed: Millitokens,
-}
-
-impl From<&Record> for RecordRow {
-    fn from(record: &Record) -> Self {
-        let limits = record.limits.iter().zip(&record.cells).map(|(limit, cell)| CellRow {
-            limit: limit.clone(),
-            full_at: limit.rate().split(cell.full_at),
-            consumed: cell.consumed,
-        });
-        Self { hour: record.hour, acquires: record.acquires, limits: limits.collect() }
+#[inline(always)]
+fn admits(
+    states: impl Iterator<Item = FullAt>,
+    level: &Level,
+    amounts: &[Millitokens],
+    now: Timestamp,
+    after: &mut SmallVec<[FullAt; 4]>,
+) -> bool {
+    for ((limit, amount), state) in level.limits.iter().zip(amounts).zip(states) {
+        match limit.rate().take(state, *amount, now) {
+            Ok(state) => after.push(state),
+            Err(Refusal) => return false,
+        }
     }
-}
-
-impl TryFrom<RecordRow> for Record {
-    type Error = LimitError;
-    fn try_from(row: RecordRow) -> Result<Self, LimitError> {
-        let cell = |row: &CellRow| Cell {
-            full_at: row.limit.rate().joined(row.full_at.0, row.full_at.1),
-            consumed: row.consumed,
-        };
-        let cells = row.limits.iter().map(cell).collect();
-        let limits = LimitSet::new(row.limits.into_iter().map(|row| row.limit))?;
-        Ok(Self { limits, cells, hour: row.hour, acquires: row.acquires })
-    }
+    true
 }

@@ -2,16 +2,22 @@
 
 use crate::steps::{cargo, command, run, say, works};
 
+/// Crates whose tests are not part of the suite yet.
+pub(crate) const UNFINISHED: [&str; 4] =
+    ["--exclude", "zae-limiter-store-dynamodb", "--exclude", "zae-limiter-simulation"];
+
 pub(crate) fn check() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])?;
-    // Each store has to build without the other.
-    for store in ["memory", "sqlite"] {
+    let all = ["clippy", "--workspace", "--all-targets", "--all-features"];
+    cargo(&[&all[..], &UNFINISHED, &["--", "-D", "warnings"]].concat())?;
+    // Each store has to build without the others.
+    for store in ["memory", "sqlite", "dynamodb"] {
         let features = ["clippy", "-p", "zae-limiter", "--no-default-features", "--features", store];
         cargo(&[&features[..], &["--", "-D", "warnings"]].concat())?;
     }
     run(command("cargo")
         .args(["doc", "--workspace", "--no-deps", "--all-features"])
+        .args(UNFINISHED)
         .env("RUSTDOCFLAGS", "-D warnings"))?;
     deny()
 }
@@ -22,5 +28,7 @@ fn deny() -> Result<(), String> {
         say("cargo deny is not installed (cargo install cargo-deny): dependencies are not checked");
         return Ok(());
     }
+    // Dependencies of other platforms are looked at too, and have to be here for that.
+    cargo(&["fetch", "--quiet"])?;
     cargo(&["deny", "--offline", "--all-features", "check", "bans", "licenses", "sources"])
 }

@@ -38,7 +38,7 @@ pub(crate) fn works(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     // This crate lies two folders below the workspace root.
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."))
 }

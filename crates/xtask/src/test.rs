@@ -2,10 +2,15 @@
 
 use clap::Args;
 
-use crate::steps::cargo;
+use crate::engine::{Engine, dynamodb_local};
+use crate::lint::UNFINISHED;
+use crate::steps::{cargo, command, run};
 
 #[derive(Args)]
 pub(crate) struct Test {
+    /// Runs the tests of the DynamoDB store, and only these, on this engine.
+    #[arg(long)]
+    engine: Option<Engine>,
     /// Passed on to `cargo test`, for example a test's name.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<String>,
@@ -13,8 +18,21 @@ pub(crate) struct Test {
 
 impl Test {
     pub(crate) fn run(&self) -> Result<(), String> {
-        let mut args = vec!["test", "--workspace", "--exclude", "zae-limiter-bench", "--all-features"];
-        args.extend(self.rest.iter().map(String::as_str));
-        cargo(&args)
+        let Some(engine) = self.engine else {
+            let all = ["test", "--workspace", "--exclude", "zae-limiter-bench", "--all-features"];
+            return cargo(&self.with_rest(&[&all[..], &UNFINISHED].concat()));
+        };
+        let args = self.with_rest(&["test", "-p", "zae-limiter-store-dynamodb"]);
+        match engine {
+            Engine::Dynoxide => cargo(&args),
+            Engine::DynamodbLocal => {
+                let running = dynamodb_local()?;
+                run(command("cargo").args(args).env("ZAE_LIMITER_TEST_ENDPOINT", running.endpoint()))
+            }
+        }
+    }
+
+    fn with_rest<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
+        args.iter().copied().chain(self.rest.iter().map(String::as_str)).collect()
     }
 }

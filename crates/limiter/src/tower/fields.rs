@@ -112,7 +112,7 @@ mod tests {
         let store = std::sync::Arc::new(crate::MemoryStore::new(clock.clone()));
         let limiter = Limiter::builder().clock(clock).build(store);
         let limits: LimitSet = limits.parse().unwrap();
-        let bucket = limiter.acquire("key-1", "gpt-4", &limits).prepare().wait().unwrap();
+        let bucket = limiter.acquire("key-1", "gpt-4", &limits).with_statuses().prepare().wait().unwrap();
         let lease = bucket.acquire(consume).wait().unwrap();
         lease.statuses()
     }

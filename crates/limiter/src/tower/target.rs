@@ -85,6 +85,7 @@ impl Target {
         let mut call = limiter
             .acquire(&self.entity_id, &self.resource, self.limits)
             .cascade(self.cascade)
+            .with_statuses()
             .wait_at_most(self.wait_at_most);
         for (limit, tokens) in &self.consume {
             call = call.consume(limit, *tokens);

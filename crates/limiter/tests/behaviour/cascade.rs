@@ -33,7 +33,14 @@ fn violators(error: &AcquireError) -> Vec<String> {
 #[test]
 fn takes_from_every_level() {
     let (setup, rpm) = (family(), limits("rpm=10/min"));
-    let lease = setup.limiter.acquire("key", "r", &rpm).consume("rpm", 3).cascade(true).wait().unwrap();
+    let lease = setup
+        .limiter
+        .acquire("key", "r", &rpm)
+        .consume("rpm", 3)
+        .cascade(true)
+        .with_statuses()
+        .wait()
+        .unwrap();
     for entity in ["key", "project", "org"] {
         assert_eq!(setup.left(entity, &rpm, "rpm"), 7, "{entity}");
     }
@@ -58,8 +65,14 @@ fn i3_a_denial_on_any_level_takes_nothing_anywhere() {
     for short in ["key", "project", "org"] {
         let (setup, rpm) = (family(), limits("rpm=10/min"));
         setup.take(short, &rpm, "rpm", 8).commit().wait().unwrap();
-        let denied =
-            setup.limiter.acquire("key", "r", &rpm).consume("rpm", 3).cascade(true).wait().unwrap_err();
+        let denied = setup
+            .limiter
+            .acquire("key", "r", &rpm)
+            .consume("rpm", 3)
+            .cascade(true)
+            .with_statuses()
+            .wait()
+            .unwrap_err();
         assert_eq!(violators(&denied), [short]);
         assert_eq!(denied.exceeded().unwrap().statuses().count(), 3, "all that were checked are reported");
         for entity in ["key", "project", "org"] {
@@ -73,7 +86,16 @@ fn i3_a_denial_on_any_level_takes_nothing_anywhere() {
 #[test]
 fn settles_on_every_level() {
     let (setup, rpm) = (family(), limits("rpm=10/min"));
-    let acquire = || setup.limiter.acquire("key", "r", &rpm).consume("rpm", 3).cascade(true).wait().unwrap();
+    let acquire = || {
+        setup
+            .limiter
+            .acquire("key", "r", &rpm)
+            .consume("rpm", 3)
+            .cascade(true)
+            .with_statuses()
+            .wait()
+            .unwrap()
+    };
     let mut lease = acquire();
     lease.adjust("rpm", 9).unwrap();
     lease.commit().wait().unwrap();
@@ -101,7 +123,14 @@ fn given_limits_apply_to_ancestors_without_limits_of_their_own() {
     setup.limiter.set_limits(&LimitScope::System, &everyone).wait().unwrap();
 
     let given = limits("rpm=10/min");
-    let lease = setup.limiter.acquire("key", "r", &given).consume("rpm", 1).cascade(true).wait().unwrap();
+    let lease = setup
+        .limiter
+        .acquire("key", "r", &given)
+        .consume("rpm", 1)
+        .cascade(true)
+        .with_statuses()
+        .wait()
+        .unwrap();
     let capacities: Vec<_> = lease.statuses().iter().map(|status| status.limit.capacity()).collect();
     assert_eq!(capacities, [10, 100, 10]);
     lease.commit().wait().unwrap();
@@ -114,7 +143,14 @@ fn the_most_specific_stored_limits_of_an_ancestor_win() {
     let own = LimitScope::EntityResource(id("project"), "r".parse().unwrap());
     setup.limiter.set_limits(&own, &limits("rpm=50/min")).wait().unwrap();
     let given = limits("rpm=10/min");
-    let lease = setup.limiter.acquire("key", "r", &given).consume("rpm", 1).cascade(true).wait().unwrap();
+    let lease = setup
+        .limiter
+        .acquire("key", "r", &given)
+        .consume("rpm", 1)
+        .cascade(true)
+        .with_statuses()
+        .wait()
+        .unwrap();
     assert_eq!(lease.statuses()[1].limit.capacity(), 50);
 }
 
@@ -125,7 +161,14 @@ fn stored_limits_of_each_level_are_looked_up_for_itself() {
     store_for(&setup, "org", "rpm=1000/min");
     setup.limiter.set_limits(&LimitScope::System, &limits("rpm=100/min")).wait().unwrap();
     for asked in [Limits::Stored, Limits::StoredElse(limits("rpm=5/min"))] {
-        let lease = setup.limiter.acquire("key", "r", asked).consume("rpm", 1).cascade(true).wait().unwrap();
+        let lease = setup
+            .limiter
+            .acquire("key", "r", asked)
+            .consume("rpm", 1)
+            .cascade(true)
+            .with_statuses()
+            .wait()
+            .unwrap();
         let capacities: Vec<_> = lease.statuses().iter().map(|status| status.limit.capacity()).collect();
         assert_eq!(capacities, [10, 100, 1000]);
     }
@@ -136,7 +179,15 @@ fn an_ancestor_that_nothing_limits_is_passed_over_but_not_those_above_it() {
     let setup = family();
     store_for(&setup, "key", "rpm=10/min");
     store_for(&setup, "org", "rpm=2/min");
-    let acquire = || setup.limiter.acquire("key", "r", Limits::Stored).consume("rpm", 1).cascade(true).wait();
+    let acquire = || {
+        setup
+            .limiter
+            .acquire("key", "r", Limits::Stored)
+            .consume("rpm", 1)
+            .cascade(true)
+            .with_statuses()
+            .wait()
+    };
     let lease = acquire().unwrap();
     let entities: Vec<_> = lease.statuses().iter().map(|status| status.entity_id.to_string()).collect();
     assert_eq!(entities, ["key", "org"]);
@@ -150,7 +201,13 @@ fn amounts_for_limits_that_an_ancestor_does_not_have_are_skipped_there() {
     let setup = family();
     store_for(&setup, "project", "rpm=10/min, daily=100/day");
     let given = limits("tpm=60/min, rpm=10/min");
-    let call = setup.limiter.acquire("key", "r", &given).consume("tpm", 20).consume("rpm", 1).cascade(true);
+    let call = setup
+        .limiter
+        .acquire("key", "r", &given)
+        .consume("tpm", 20)
+        .consume("rpm", 1)
+        .cascade(true)
+        .with_statuses();
     let mut lease = call.wait().unwrap();
     lease.adjust("tpm", 5).unwrap();
     lease.commit().wait().unwrap();
@@ -158,7 +215,8 @@ fn amounts_for_limits_that_an_ancestor_does_not_have_are_skipped_there() {
     assert_eq!(setup.left("project", Limits::Stored, "daily"), 100);
     assert_eq!(setup.left("org", &given, "tpm"), 35);
 
-    let known_above = setup.limiter.acquire("key", "r", &given).consume("daily", 1).cascade(true).wait();
+    let known_above =
+        setup.limiter.acquire("key", "r", &given).consume("daily", 1).cascade(true).with_statuses().wait();
     assert!(
         matches!(known_above, Err(AcquireError::Failed(Error::Request(RequestError::UnknownLimit { .. })))),
         "a name has to be a limit of the entity itself"
@@ -173,8 +231,14 @@ fn a_limit_of_an_ancestor_that_is_in_debt_refuses_although_it_is_not_named() {
     lease.adjust("daily", 1).unwrap();
     lease.commit().wait().unwrap();
     let given = limits("rpm=10/min");
-    let denied =
-        setup.limiter.acquire("key", "r", &given).consume("rpm", 1).cascade(true).wait().unwrap_err();
+    let denied = setup
+        .limiter
+        .acquire("key", "r", &given)
+        .consume("rpm", 1)
+        .cascade(true)
+        .with_statuses()
+        .wait()
+        .unwrap_err();
     assert_eq!(violators(&denied), ["project"]);
 }
 
@@ -187,6 +251,7 @@ fn a_parent_without_a_record_is_limited_and_ends_the_line() {
         .acquire("key", "r", &rpm)
         .consume("rpm", 3)
         .cascade(true)
+        .with_statuses()
         .wait()
         .unwrap()
         .commit()
@@ -209,8 +274,14 @@ fn a_cycle_in_the_store_is_an_error_and_takes_nothing() {
     write_line(&setup, &["a", "b", "c", "b"]);
     write_line(&setup, &["self", "self"]);
     for (entity, on_cycle) in [("a", "b"), ("b", "b"), ("self", "self")] {
-        let error =
-            setup.limiter.acquire(entity, "r", &rpm).consume("rpm", 1).cascade(true).wait().unwrap_err();
+        let error = setup
+            .limiter
+            .acquire(entity, "r", &rpm)
+            .consume("rpm", 1)
+            .cascade(true)
+            .with_statuses()
+            .wait()
+            .unwrap_err();
         let AcquireError::Failed(Error::Request(RequestError::Entity(error))) = error else {
             panic!("{error}")
         };
@@ -226,10 +297,24 @@ fn eight_ancestors_are_fine_and_nine_are_not() {
     let line: Vec<String> = (0..=MAX_ANCESTORS + 1).map(|i| format!("e{i}")).collect();
     let line: Vec<&str> = line.iter().map(String::as_str).collect();
     write_line(&setup, &line);
-    let lease = setup.limiter.acquire("e1", "r", &rpm).consume("rpm", 1).cascade(true).wait().unwrap();
+    let lease = setup
+        .limiter
+        .acquire("e1", "r", &rpm)
+        .consume("rpm", 1)
+        .cascade(true)
+        .with_statuses()
+        .wait()
+        .unwrap();
     assert_eq!(lease.statuses().len(), 1 + MAX_ANCESTORS);
     drop(lease);
-    let error = setup.limiter.acquire("e0", "r", &rpm).consume("rpm", 1).cascade(true).wait().unwrap_err();
+    let error = setup
+        .limiter
+        .acquire("e0", "r", &rpm)
+        .consume("rpm", 1)
+        .cascade(true)
+        .with_statuses()
+        .wait()
+        .unwrap_err();
     let AcquireError::Failed(Error::Request(RequestError::Entity(error))) = error else { panic!("{error}") };
     assert_eq!(error, EntityError::TooDeep(id("e0")));
 }

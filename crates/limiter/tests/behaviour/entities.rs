@@ -120,7 +120,14 @@ fn children_of_a_deleted_entity_stay_without_it_above_them() {
     setup.limiter.create_entity("project").parent("org").wait().unwrap();
     setup.limiter.create_entity("key").parent("project").wait().unwrap();
     let levels = || {
-        let lease = setup.limiter.acquire("key", "r", &rpm).consume("rpm", 1).cascade(true).wait().unwrap();
+        let lease = setup
+            .limiter
+            .acquire("key", "r", &rpm)
+            .consume("rpm", 1)
+            .cascade(true)
+            .with_statuses()
+            .wait()
+            .unwrap();
         lease.statuses().len()
     };
     assert_eq!(levels(), 3);

@@ -55,7 +55,7 @@ impl Setup {
     /// Takes, on resource `r`, or panics.
     #[track_caller]
     pub(crate) fn take(&self, entity: &str, limits: &LimitSet, name: &str, tokens: u64) -> Lease {
-        self.limiter.acquire(entity, "r", limits).consume(name, tokens).wait().unwrap()
+        self.limiter.acquire(entity, "r", limits).consume(name, tokens).with_statuses().wait().unwrap()
     }
 
     /// Acquires of `entity` on all resources, net of those rolled back.

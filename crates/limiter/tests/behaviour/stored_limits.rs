@@ -140,7 +140,7 @@ fn writing_for_an_ancestor_is_seen_at_once_by_those_below() {
         .unwrap();
     setup.limiter.create_entity("key").parent("project").wait().unwrap();
     let levels = || {
-        let call = setup.limiter.acquire("key", "r", Limits::Stored).cascade(true);
+        let call = setup.limiter.acquire("key", "r", Limits::Stored).cascade(true).with_statuses();
         let statuses = call.wait().unwrap().statuses();
         statuses.iter().map(|status| status.entity_id.to_string()).collect::<Vec<_>>()
     };

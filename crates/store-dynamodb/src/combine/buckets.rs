@@ -12,11 +12,13 @@ use crate::table::BucketKey;
 /// Locks over which the buckets are spread.
 const SHARDS: usize = 16;
 
+type Shard = HashMap<BucketKey, Arc<Bucket>>;
+
 /// Remembers a bounded number of buckets. One that is at work is never forgotten: two writes of one process to one
 /// bucket must not be under way together.
 #[derive(Debug)]
 pub(super) struct Buckets {
-    shards: Box<[Mutex<HashMap<BucketKey, Arc<Bucket>>>]>,
+    shards: Box<[Mutex<Shard>]>,
     per_shard: usize,
     hasher: RandomState,
 }
@@ -33,7 +35,7 @@ impl Buckets {
     /// The bucket with this key, from memory or new.
     pub(super) fn get(&self, key: &BucketKey) -> Arc<Bucket> {
         let hash = self.hasher.hash_one(key);
-        let mut shard = self.shards[hash as usize % SHARDS].lock();
+        let mut shard = self.shards[shard_of(hash)].lock();
         if let Some(bucket) = shard.get(key) {
             return Arc::clone(bucket);
         }
@@ -49,4 +51,9 @@ impl Buckets {
         shard.insert(key.clone(), Arc::clone(&bucket));
         bucket
     }
+}
+
+fn shard_of(hash: u64) -> usize {
+    // Below the number of shards.
+    usize::try_from(hash % SHARDS as u64).unwrap_or(0)
 }

@@ -2,7 +2,7 @@
 //! next one.
 //!
 //! That keeps what this process knows of a bucket exact as long as nobody else writes to it, and turns many concurrent
-//! acquires of a hot key into few writes. Everything that is decided here is decided in [`queue`], without I/O.
+//! acquires of a hot key into few writes. Everything that is decided here is decided in `queue`, without I/O.
 
 mod buckets;
 mod queue;
@@ -102,6 +102,18 @@ impl<T: Table> Combiner<T> {
     /// The table.
     pub fn table(&self) -> &T {
         &self.0.table
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn stamps(&self) -> &Stamps {
+        &self.0.stamps
+    }
+
+    pub(crate) fn options(&self) -> &CombineOptions {
+        &self.0.options
     }
 
     /// Puts a request in the queue of its bucket. Dropping the share returns what it took.

@@ -29,7 +29,9 @@ pub(super) fn settle(
         None => (Expiry::Raise(rounded_up(least)), rounded_up(least)),
     };
     if kind == Kind::Apply {
-        limits.iter_mut().for_each(|write| bound(write, expires));
+        for write in limits.iter_mut() {
+            bound(write, expires);
+        }
     }
     expiry
 }

@@ -1,6 +1,6 @@
 //! Whose bucket on which resource, in one string.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use compact_str::CompactString;
 use zae_limiter_core::{EntityId, Resource};
@@ -22,7 +22,8 @@ impl Key {
 
     #[inline]
     pub(super) fn is(&self, entity: &EntityId, resource: &Resource) -> bool {
-        let (key, entity, resource) = (self.0.as_bytes(), entity.as_str().as_bytes(), resource.as_str().as_bytes());
+        let (key, entity, resource) =
+            (self.0.as_bytes(), entity.as_str().as_bytes(), resource.as_str().as_bytes());
         // A `#` at this place separates the parts: neither of them has one.
         key.len() == entity.len() + 1 + resource.len()
             && key[entity.len()] == b'#'
@@ -46,7 +47,8 @@ impl Key {
     }
 
     pub(super) fn hash(&self, hasher: &impl BuildHasher) -> u64 {
-        hasher.hash_one(self.parts())
+        let (entity, resource) = self.parts();
+        hash_parts(hasher, entity, resource)
     }
 
     fn parts(&self) -> (&str, &str) {
@@ -56,7 +58,15 @@ impl Key {
 
 #[inline]
 pub(super) fn hash(hasher: &impl BuildHasher, entity: &EntityId, resource: &Resource) -> u64 {
-    hasher.hash_one((entity.as_str(), resource.as_str()))
+    hash_parts(hasher, entity.as_str(), resource.as_str())
+}
+
+#[inline]
+fn hash_parts(hasher: &impl BuildHasher, entity: &str, resource: &str) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write(entity.as_bytes());
+    state.write(resource.as_bytes());
+    state.finish()
 }
 
 #[cfg(test)]
@@ -68,8 +78,14 @@ mod tests {
         let entity = |id| EntityId::new(id).unwrap();
         let resource = |name| Resource::new(name).unwrap();
         let key = Key::new(&entity("a b"), &resource("c"));
-        assert!(key.is(&entity("a b"), &resource("c")) && key.is_of(&entity("a b")) && key.is_on(&resource("c")));
-        assert!(!key.is(&entity("a"), &resource("b c")) && !key.is_of(&entity("a")) && !key.is_on(&resource("b c")));
+        assert!(
+            key.is(&entity("a b"), &resource("c")) && key.is_of(&entity("a b")) && key.is_on(&resource("c"))
+        );
+        assert!(
+            !key.is(&entity("a"), &resource("b c"))
+                && !key.is_of(&entity("a"))
+                && !key.is_on(&resource("b c"))
+        );
         assert_eq!(key.names(), Some((entity("a b"), resource("c"))));
         let hasher = foldhash::fast::RandomState::default();
         assert_eq!(key.hash(&hasher), hash(&hasher, &entity("a b"), &resource("c")));

@@ -1,6 +1,7 @@
 //! The store for one process: striped locks over hash tables.
 
 mod directory;
+mod held;
 mod history;
 mod key;
 mod shard;
@@ -20,9 +21,10 @@ use zae_limiter_core::{
 };
 
 use self::directory::Directory;
-use self::shard::Shard;
+use self::held::Held;
+use self::shard::{Shard, States};
 use crate::MEMORY_RETENTION;
-use crate::record::Record;
+use crate::record::full_admits;
 
 /// Locks over which the buckets are spread: enough that threads on different buckets seldom meet.
 const SHARDS: usize = 256;
@@ -66,6 +68,7 @@ impl MemoryStore {
         self
     }
 
+    #[inline]
     fn hash(&self, level: &Level) -> u64 {
         key::hash(&self.hasher, &level.entity_id, &level.resource)
     }
@@ -80,90 +83,80 @@ impl MemoryStore {
     }
 
     fn try_take(&self, take: Change<'_>) -> Result<Decision, StoreError> {
-        match take.levels {
-            [level] => self.take_from_one(level, take),
-            _ => self.take_from_all(take),
-        }
+        let now = self.clock.now();
+        let mut full_at = States::new();
+        let admitted = match take.levels {
+            [level] => self.take_from_one(level, take, now, &mut full_at)?,
+            _ => self.take_from_all(take, now, &mut full_at)?,
+        };
+        let reading = Reading { at: now, full_at };
+        Ok(if admitted { Decision::Admitted(reading) } else { Decision::Denied(reading) })
     }
 
     /// The common case: one lock, one look-up.
-    fn take_from_one(&self, level: &Level, take: Change<'_>) -> Result<Decision, StoreError> {
-        let now = self.clock.now();
+    #[inline]
+    fn take_from_one(
+        &self,
+        level: &Level,
+        take: Change<'_>,
+        now: Timestamp,
+        states: &mut States,
+    ) -> Result<bool, StoreError> {
         let hash = self.hash(level);
         let mut shard = self.lock(Self::shard_of(hash));
-        let Shard { table, history } = &mut *shard;
-        let bucket = table.bucket(hash, level, now, &self.hasher)?;
-        let mut after = SmallVec::new();
-        if !bucket.record.admits(level, take.amounts, now, &mut after) {
-            let full_at = bucket.record.states_of(&level.limits, now).collect();
-            return Ok(Decision::Denied(Reading { at: now, full_at }));
+        let admitted = shard.take(hash, (level, take.amounts, take.acquires), now, &self.hasher, states)?;
+        if admitted {
+            shard.count_change(now, self.retention_hours, &self.hasher);
         }
-        bucket.turn_hour(now, history);
-        bucket.record.settle(level, take.amounts, take.acquires, &after);
-        shard.count_change(now, self.retention_hours, &self.hasher);
-        Ok(Decision::Admitted(Reading { at: now, full_at: after }))
+        Ok(admitted)
     }
 
-    fn take_from_all(&self, take: Change<'_>) -> Result<Decision, StoreError> {
-        let now = self.clock.now();
+    #[inline(never)]
+    fn take_from_all(
+        &self,
+        take: Change<'_>,
+        now: Timestamp,
+        states: &mut States,
+    ) -> Result<bool, StoreError> {
         let mut held = self.lock_all(take.levels);
-        let mut after = SmallVec::new();
         for (place, (level, amounts)) in take.by_level().enumerate() {
-            let (hash, shard) = held.shard(place);
-            let bucket = shard.table.bucket(hash, level, now, &self.hasher)?;
-            if !bucket.record.admits(level, amounts, now, &mut after) {
-                return Ok(Decision::Denied(held.read(take.levels, now)));
+            let admitted = match held.bucket(place) {
+                Some(bucket) => bucket.record.admits(level, amounts, now, states),
+                None => full_admits(level, amounts, now, states),
+            };
+            if !admitted {
+                *states = held.read(take.levels, now);
+                return Ok(false);
             }
         }
-        let mut states: &[FullAt] = &after;
+        held.prepare(take.levels, now, &self.hasher)?;
+        let mut after: &[FullAt] = states;
         for (place, (level, amounts)) in take.by_level().enumerate() {
-            let (own, others) = states.split_at(level.limits.len());
-            states = others;
-            self.change(&mut held, place, level, now, |record| record.settle(level, amounts, take.acquires, own))?;
+            let (own, others) = after.split_at(level.limits.len());
+            after = others;
+            if let Some(bucket) = held.bucket_mut(place, now) {
+                bucket.record.settle(level, amounts, take.acquires, own);
+            }
         }
-        Ok(Decision::Admitted(Reading { at: now, full_at: after }))
+        held.count_changes(now, self.retention_hours, &self.hasher);
+        Ok(true)
     }
 
     fn try_apply(&self, change: Change<'_>) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut held = self.lock_all(change.levels);
-        // First see that every level's limits fit its record, so that an error leaves all as it was.
-        for (place, level) in change.levels.iter().enumerate() {
-            let (hash, shard) = held.shard(place);
-            shard.table.bucket(hash, level, now, &self.hasher)?;
-        }
+        held.prepare(change.levels, now, &self.hasher)?;
         for (place, (level, amounts)) in change.by_level().enumerate() {
-            self.change(&mut held, place, level, now, |record| {
-                record.apply(level, amounts, change.acquires, now);
-            })?;
+            if let Some(bucket) = held.bucket_mut(place, now) {
+                bucket.record.apply(level, amounts, change.acquires, now);
+            }
         }
+        held.count_changes(now, self.retention_hours, &self.hasher);
         Ok(())
     }
 
-    /// Changes the record of the level at `place`.
-    fn change(
-        &self,
-        held: &mut Held<'_>,
-        place: usize,
-        level: &Level,
-        now: Timestamp,
-        change: impl FnOnce(&mut Record),
-    ) -> Result<(), StoreError> {
-        let (hash, shard) = held.shard(place);
-        let bucket = shard.table.bucket(hash, level, now, &self.hasher)?;
-        bucket.turn_hour(now, &mut shard.history);
-        change(&mut bucket.record);
-        shard.count_change(now, self.retention_hours, &self.hasher);
-        Ok(())
-    }
-
-    /// Locks the shards of all `levels`, in ascending order, so that no two calls wait for each other.
     fn lock_all(&self, levels: &[Level]) -> Held<'_> {
-        let hashes: SmallVec<[u64; 4]> = levels.iter().map(|level| self.hash(level)).collect();
-        let mut order: SmallVec<[usize; 4]> = hashes.iter().map(|hash| Self::shard_of(*hash)).collect();
-        order.sort_unstable();
-        order.dedup();
-        Held { hashes, shards: order.into_iter().map(|shard| (shard, self.lock(shard))).collect() }
+        Held::lock(levels, |level| self.hash(level), Self::shard_of, |shard| self.lock(shard))
     }
 
     /// Runs `visit` over every shard, one lock at a time.
@@ -171,35 +164,6 @@ impl MemoryStore {
         for shard in &self.shards {
             visit(&mut shard.0.lock());
         }
-    }
-}
-
-/// The locked shards of a call over several buckets, and the hashes of the buckets.
-struct Held<'s> {
-    hashes: SmallVec<[u64; 4]>,
-    shards: SmallVec<[(usize, MutexGuard<'s, Shard>); 4]>,
-}
-
-impl Held<'_> {
-    /// The hash of the bucket of the level at `place`, and its shard.
-    fn shard(&mut self, place: usize) -> (u64, &mut Shard) {
-        let hash = self.hashes[place];
-        let wanted = MemoryStore::shard_of(hash);
-        // `lock_all` locked the shard of every hash.
-        let held = self.shards.iter().position(|(shard, _)| *shard == wanted).unwrap_or(0);
-        (hash, &mut self.shards[held].1)
-    }
-
-    fn read(&mut self, levels: &[Level], now: Timestamp) -> Reading {
-        let mut full_at = SmallVec::new();
-        for (place, level) in levels.iter().enumerate() {
-            let (hash, shard) = self.shard(place);
-            match shard.table.find(hash, &level.entity_id, &level.resource) {
-                Some(bucket) => full_at.extend(bucket.record.states_of(&level.limits, now)),
-                None => full_at.extend(level.limits.iter().map(|_| FullAt::ALWAYS)),
-            }
-        }
-        Reading { at: now, full_at }
     }
 }
 
@@ -214,7 +178,8 @@ impl Store for MemoryStore {
 
     fn read<'a>(&'a self, levels: &'a [Level]) -> StoreAnswer<'a, Reading> {
         let now = self.clock.now();
-        Answer::ready(Ok(self.lock_all(levels).read(levels, now)))
+        let full_at = self.lock_all(levels).read(levels, now);
+        Answer::ready(Ok(Reading { at: now, full_at }))
     }
 
     fn config<'a>(&'a self, entity: &'a EntityId, resource: &'a Resource) -> StoreAnswer<'a, EntityConfig> {

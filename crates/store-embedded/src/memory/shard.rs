@@ -4,14 +4,19 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 use zae_limiter_core::usage::{HourOfUsage, hour_of};
-use zae_limiter_core::{EntityId, FullAt, Level, Resource, StoreError, StoreErrorKind, Timestamp};
+use zae_limiter_core::{
+    EntityId, FullAt, Level, LimitError, Millitokens, Resource, StoreError, StoreErrorKind, Timestamp,
+};
 
 use super::history::History;
 use super::key::Key;
-use crate::record::Record;
+use crate::record::{Record, full_admits};
 
 /// Changes after which a shard is tidied, besides those in proportion to its size.
 const TIDY_EVERY: usize = 1_024;
+
+/// One state for each limit of each level.
+pub(super) type States = SmallVec<[FullAt; 4]>;
 
 #[derive(Debug, Default)]
 pub(super) struct Shard {
@@ -35,12 +40,26 @@ pub(super) struct Bucket {
 impl Bucket {
     /// Starts counting for the hour of `now`; the usage of an hour that is over goes to the history.
     #[inline]
-    pub(super) fn turn_hour(&mut self, now: Timestamp, history: &mut History) {
+    fn turn_hour(&mut self, now: Timestamp, history: &mut History) {
         if !self.record.is_in_hour_of(now) {
             if let Some(usage) = self.usage() {
                 history.add(usage);
             }
             self.record.start_hour(now);
+        }
+    }
+
+    #[inline]
+    fn is_of(&self, level: &Level) -> bool {
+        self.key.is(&level.entity_id, &level.resource)
+    }
+
+    /// Makes the record hold the limits of `level`.
+    #[inline(always)]
+    pub(super) fn hold(&mut self, level: &Level, now: Timestamp) -> Result<(), StoreError> {
+        match self.record.adopt(&level.limits, now) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(unfit(level, error)),
         }
     }
 
@@ -51,41 +70,81 @@ impl Bucket {
 }
 
 impl Table {
-    pub(super) fn find(&self, hash: u64, entity: &EntityId, resource: &Resource) -> Option<&Bucket> {
-        self.buckets.find(hash, |bucket| bucket.key.is(entity, resource))
+    /// Where the bucket of `level` is, until the table is changed.
+    pub(super) fn index_of(&self, hash: u64, level: &Level) -> Option<usize> {
+        self.buckets.find_bucket_index(hash, |bucket| bucket.is_of(level))
     }
 
-    /// The bucket of `level`, made if there is none, holding the level's limits.
-    #[inline]
-    pub(super) fn bucket(
+    /// The bucket at an index.
+    pub(super) fn at(&self, index: usize) -> Option<&Bucket> {
+        self.buckets.get_bucket(index)
+    }
+
+    /// Makes the bucket of `level`, which there is not. It brings the next tidying nearer than a change does: see
+    /// [`Shard::count_change`].
+    #[inline(never)]
+    pub(super) fn make(
         &mut self,
         hash: u64,
         level: &Level,
         now: Timestamp,
         hasher: &RandomState,
-    ) -> Result<&mut Bucket, StoreError> {
-        let is_it = |bucket: &Bucket| bucket.key.is(&level.entity_id, &level.resource);
-        let entry = self.buckets.entry(hash, is_it, |bucket| bucket.key.hash(hasher));
-        let bucket = entry.or_insert_with(|| {
-            // A new bucket brings the next tidying nearer than a change does: see `tidy`.
-            self.changes_until_tidy = self.changes_until_tidy.saturating_sub(3);
-            Bucket {
-                key: Key::new(&level.entity_id, &level.resource),
-                record: Record::new(&level.limits, now),
-            }
-        });
-        let bucket = bucket.into_mut();
-        bucket.record.adopt(&level.limits, now).map_err(|error| {
-            let bucket = format!("bucket of {} on {}", level.entity_id, level.resource);
-            StoreError::new(StoreErrorKind::Invalid, format!("{bucket}: {error}")).with_source(error)
-        })?;
-        Ok(bucket)
+    ) -> &mut Bucket {
+        self.changes_until_tidy = self.changes_until_tidy.saturating_sub(3);
+        let key = Key::new(&level.entity_id, &level.resource);
+        let bucket = Bucket { key, record: Record::new(&level.limits, now) };
+        self.buckets.insert_unique(hash, bucket, |bucket| bucket.key.hash(hasher)).into_mut()
     }
 }
 
+#[cold]
+fn unfit(level: &Level, error: LimitError) -> StoreError {
+    let bucket = format!("bucket of {} on {}", level.entity_id, level.resource);
+    StoreError::new(StoreErrorKind::Invalid, format!("{bucket}: {error}")).with_source(error)
+}
+
 impl Shard {
-    /// Counts a change, and now and then drops what says nothing any more: records of full buckets, and usage past
-    /// its retention.
+    /// Takes `amounts` from the bucket of `level`, if they are there: then `states`, which is empty, gets the states
+    /// after it, else those found. A denial makes no bucket and changes none.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        hash: u64,
+        (level, amounts, acquires): (&Level, &[Millitokens], i64),
+        now: Timestamp,
+        hasher: &RandomState,
+        states: &mut States,
+    ) -> Result<bool, StoreError> {
+        let bucket = if let Some(bucket) = self.table.buckets.find_mut(hash, |bucket| bucket.is_of(level)) {
+            if !bucket.record.admits(level, amounts, now, states) {
+                states.clear();
+                bucket.record.read(&level.limits, now, states);
+                return Ok(false);
+            }
+            bucket
+        } else {
+            if !full_admits(level, amounts, now, states) {
+                states.clear();
+                states.extend(level.limits.iter().map(|_| FullAt::ALWAYS));
+                return Ok(false);
+            }
+            self.table.make(hash, level, now, hasher)
+        };
+        bucket.hold(level, now)?;
+        bucket.turn_hour(now, &mut self.history);
+        bucket.record.settle(level, amounts, acquires, states);
+        Ok(true)
+    }
+
+    /// The bucket at an index, for a change at `now`.
+    pub(super) fn bucket_mut(&mut self, index: usize, now: Timestamp) -> Option<&mut Bucket> {
+        let bucket = self.table.buckets.get_bucket_mut(index)?;
+        bucket.turn_hour(now, &mut self.history);
+        Some(bucket)
+    }
+
+    /// Counts a change, and now and then drops what says nothing any more: records of buckets that are full and
+    /// were not changed in this hour, and usage past its retention.
     ///
     /// A bucket that is visited here was paid for by a quarter of a change or by a new bucket, so the cost per change
     /// is bounded, and so is the number of records: those in use, and as many again.
@@ -101,7 +160,8 @@ impl Shard {
     fn tidy(&mut self, now: Timestamp, retention_hours: u32, hasher: &RandomState) {
         let Self { table: Table { buckets, changes_until_tidy }, history } = self;
         buckets.retain(|bucket| {
-            let in_use = bucket.record.full_at_ms() > now.as_millis();
+            // What was used in this hour is counted in the record, which is smaller than an entry of the history.
+            let in_use = bucket.record.is_in_hour_of(now) || bucket.record.full_at_ms() > now.as_millis();
             if !in_use && let Some(usage) = bucket.usage() {
                 history.add(usage);
             }
@@ -115,7 +175,7 @@ impl Shard {
     }
 
     /// Every bucket of `resource`, with its states.
-    pub(super) fn on_resource(&self, resource: &Resource) -> Vec<(Level, SmallVec<[FullAt; 4]>)> {
+    pub(super) fn on_resource(&self, resource: &Resource) -> Vec<(Level, States)> {
         let buckets = self.table.buckets.iter().filter(|bucket| bucket.key.is_on(resource));
         let level = |bucket: &Bucket| {
             let (entity_id, resource) = bucket.key.names()?;

@@ -1,0 +1,18 @@
+//! The table in DynamoDB, through the AWS SDK.
+
+mod batch;
+mod client;
+mod connection;
+mod first_credentials;
+mod pages;
+mod parse;
+mod table;
+mod watch;
+
+pub(crate) use self::batch::{Key, key_of};
+pub(crate) use self::client::{Clients, Place};
+pub(crate) use self::connection::Connection;
+pub(crate) use self::pages::Pages;
+pub(crate) use self::parse::{Attributes, Malformed, bucket, integer, text};
+pub(crate) use self::table::AwsTable;
+pub(crate) use self::watch::Watch;

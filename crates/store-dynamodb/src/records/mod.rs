@@ -1,0 +1,9 @@
+//! The records beside the buckets: entities, stored limits, usage and the version of the schema.
+
+mod buckets;
+mod config;
+mod delete;
+mod entity;
+mod limits;
+mod usage;
+mod version;

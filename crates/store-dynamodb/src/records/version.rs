@@ -1,0 +1,79 @@
+//! The record of the schema's version.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use zae_limiter_core::{StoreError, StoreErrorKind};
+
+use crate::aws::{Attributes, Connection, Key, Malformed, text};
+use crate::schema::{self, PK, SK};
+use crate::stats::Access;
+use crate::version::{Compatibility, InfrastructureVersion, check_compatibility};
+
+const SCHEMA: &str = "schema_version";
+const CLIENT_MIN: &str = "client_min_version";
+const LAMBDA: &str = "lambda_version";
+const TEMPLATE: &str = "template_version";
+
+impl Connection {
+    fn version_key(&self) -> Key {
+        (self.ns.system(), schema::VERSION_SK.to_owned())
+    }
+
+    /// What the table remembers of what was deployed.
+    pub(crate) async fn version(&self) -> Result<Option<InfrastructureVersion>, StoreError> {
+        let item = self.get_item(&self.version_key()).await?;
+        let read = item.map(|item| read(&item)).transpose();
+        read.map_err(|malformed| malformed.of(format!("the version record of table {}", self.table)))
+    }
+
+    /// Writes down this client's version, unless there is one already.
+    pub(crate) async fn write_version(&self) -> Result<(), StoreError> {
+        let current = InfrastructureVersion::current();
+        let (pk, sk) = self.version_key();
+        let send = self
+            .clients
+            .patient
+            .put_item()
+            .table_name(&self.table)
+            .item(PK, AttributeValue::S(pk))
+            .item(SK, AttributeValue::S(sk))
+            .item(SCHEMA, AttributeValue::S(current.schema_version))
+            .item(CLIENT_MIN, AttributeValue::S(current.client_min_version))
+            .condition_expression("attribute_not_exists(#p)")
+            .expression_attribute_names("#p", PK)
+            .set_return_consumed_capacity(self.wanted_capacity());
+        // A condition that fails says that somebody else was first: also well.
+        if let Ok(output) = self.call(send.send()).await? {
+            self.count(Access::Write, output.consumed_capacity());
+        }
+        Ok(())
+    }
+
+    /// Compares this client with what the table remembers; what has no version record gets one. `strict` does not let
+    /// a function pass that is older than the client either.
+    pub(crate) async fn check_version(&self, strict: bool) -> Result<(), StoreError> {
+        let Some(found) = self.version().await? else { return self.write_version().await };
+        let incompatible = |problem: String| {
+            let message = format!("table {}: {problem}", self.table);
+            StoreError::new(StoreErrorKind::Incompatible, message)
+        };
+        match check_compatibility(env!("CARGO_PKG_VERSION"), &found) {
+            Ok(Compatibility::UpdateLambda(problem)) if strict => Err(incompatible(problem)),
+            Ok(Compatibility::Compatible | Compatibility::UpdateLambda(_)) => Ok(()),
+            Ok(Compatibility::UpgradeClient(problem) | Compatibility::MigrateSchema(problem)) => {
+                Err(incompatible(problem))
+            }
+            Err(error) => Err(incompatible(error.to_string())),
+        }
+    }
+}
+
+fn read(item: &Attributes) -> Result<InfrastructureVersion, Malformed> {
+    let optional = |name| Ok(text(item, name)?.map(str::to_owned));
+    let required = |name| optional(name)?.ok_or_else(|| Malformed::new(name, "is missing"));
+    Ok(InfrastructureVersion {
+        schema_version: required(SCHEMA)?,
+        client_min_version: required(CLIENT_MIN)?,
+        lambda_version: optional(LAMBDA)?,
+        template_version: optional(TEMPLATE)?,
+    })
+}

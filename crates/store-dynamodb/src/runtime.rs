@@ -1,0 +1,64 @@
+//! The runtime that all requests run on, so that callers may be on any executor, or on none.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::task::{Context, Poll};
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
+use zae_limiter_core::{StoreError, StoreErrorKind};
+
+/// Threads of the runtime: they wait for the network most of the time.
+const THREADS: usize = 2;
+
+/// The runtime of this process, started by the first store.
+pub(crate) fn handle() -> Result<&'static Handle, StoreError> {
+    static RUNTIME: OnceLock<Result<Runtime, std::io::Error>> = OnceLock::new();
+    let runtime = RUNTIME.get_or_init(|| {
+        Builder::new_multi_thread().worker_threads(THREADS).thread_name("zae-limiter").enable_all().build()
+    });
+    runtime.as_ref().map(Runtime::handle).map_err(|error| {
+        StoreError::new(
+            StoreErrorKind::Unavailable,
+            format!("no thread for the store could be started: {error}"),
+        )
+    })
+}
+
+/// Runs `work` on `runtime` from the first poll on. It goes on if the future is dropped.
+pub(crate) async fn carry_out<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    let joined = runtime.spawn(work).await;
+    joined.unwrap_or_else(|error| Err(ended(&error)))
+}
+
+/// Runs `work` on `runtime` from the first poll on, and gives it up if the future is dropped.
+pub(crate) async fn look_up<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    AbortOnDrop(runtime.spawn(work)).await
+}
+
+struct AbortOnDrop<T>(JoinHandle<Result<T, StoreError>>);
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|joined| joined.unwrap_or_else(|error| Err(ended(&error))))
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn ended(error: &tokio::task::JoinError) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, format!("the work of the store came to an end: {error}"))
+}

@@ -1,0 +1,135 @@
+//! A proxy before the engine that fails on demand.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use parking_lot::Mutex;
+
+use crate::engine::endpoint;
+
+/// What becomes of one request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// It is passed on, and answered.
+    None,
+    /// It is swallowed, and the connection stays open.
+    Hang,
+    /// The connection is closed before it is passed on.
+    LoseRequest,
+    /// It is passed on and carried out, and the connection is closed before the answer.
+    LoseResponse,
+    /// It is answered with this status and body, and not passed on.
+    Answer(u16, &'static str),
+}
+
+/// Listens, and treats requests by its script; once that is at its end, by its last word.
+#[derive(Clone)]
+pub(crate) struct Proxy {
+    url: String,
+    script: Arc<Mutex<Script>>,
+    requests: Arc<AtomicU64>,
+}
+
+struct Script {
+    next: VecDeque<Fault>,
+    last: Fault,
+}
+
+impl Proxy {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Self {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            script: Arc::new(Mutex::new(Script { next: VecDeque::new(), last: Fault::None })),
+            requests: Arc::default(),
+        };
+        let serving = proxy.clone();
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                let (serving, connection) = (serving.clone(), connection.unwrap());
+                // A connection ends when either side closes it; what is lost then is the test's business.
+                thread::spawn(move || serving.serve(&connection));
+            }
+        });
+        proxy
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Treats the next requests so, and those after them as `last` says.
+    pub(crate) fn script(&self, next: &[Fault], last: Fault) {
+        *self.script.lock() = Script { next: next.iter().copied().collect(), last };
+    }
+
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    fn serve(&self, client: &TcpStream) -> Option<()> {
+        let mut reader = BufReader::new(client.try_clone().ok()?);
+        let mut client = client;
+        loop {
+            let request = read_message(&mut reader)?;
+            self.requests.fetch_add(1, Ordering::SeqCst);
+            let fault = {
+                let mut script = self.script.lock();
+                script.next.pop_front().unwrap_or(script.last)
+            };
+            match fault {
+                Fault::None => client.write_all(&forward(&request)?).ok()?,
+                Fault::Hang => {
+                    // Until the client has had enough.
+                    let _ = reader.read(&mut [0]);
+                    return None;
+                }
+                Fault::LoseRequest => return None,
+                Fault::LoseResponse => {
+                    forward(&request)?;
+                    return None;
+                }
+                Fault::Answer(status, body) => {
+                    let length = body.len();
+                    let head = format!(
+                        "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}\r\n\r\n"
+                    );
+                    client.write_all(format!("{head}{body}").as_bytes()).ok()?;
+                }
+            }
+        }
+    }
+}
+
+fn forward(request: &[u8]) -> Option<Vec<u8>> {
+    let mut engine = TcpStream::connect(endpoint().strip_prefix("http://")?).ok()?;
+    engine.write_all(request).ok()?;
+    read_message(&mut BufReader::new(engine))
+}
+
+/// A whole HTTP message, head and body.
+fn read_message(reader: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut message = Vec::new();
+    let mut length = 0;
+    loop {
+        let start = message.len();
+        if reader.read_until(b'\n', &mut message).ok()? == 0 {
+            return None;
+        }
+        let line = String::from_utf8_lossy(&message[start..]).to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let start = message.len();
+    message.resize(start + length, 0);
+    reader.read_exact(&mut message[start..]).ok()?;
+    Some(message)
+}
