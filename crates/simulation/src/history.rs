@@ -81,7 +81,7 @@ pub enum Event {
     /// A call ended.
     Ended { op: Op, end: End },
     /// A client sent a write, by its clock at `clock`.
-    Sent { request: Request, client: Writer, key: BucketKey, write: BucketWrite, clock: Timestamp },
+    Sent { request: Request, client: Writer, key: BucketKey, write: Box<BucketWrite>, clock: Timestamp },
     /// A write arrived and was applied.
     Applied { request: Request, item: BucketItem },
     /// A write arrived, and its condition did not hold.

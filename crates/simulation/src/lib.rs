@@ -7,6 +7,8 @@
 //! numbers ([`model`]) that shares no code with the protocol. [`mutation`] breaks the protocol, to show that the checker
 //! notices.
 
+#![allow(clippy::expect_used, reason = "each says why it cannot fail")]
+
 pub mod check;
 pub mod client;
 pub mod clock;

@@ -66,7 +66,8 @@ impl Line {
             let mut state = self.world.state();
             let request = state.history.next_request();
             let (client, clock) = (self.client, self.clock.now());
-            let event = Event::Sent { request, client, key: key.clone(), write: write.clone(), clock };
+            let event =
+                Event::Sent { request, client, key: key.clone(), write: Box::new(write.clone()), clock };
             state.history.note(now, event);
             request
         };
@@ -128,17 +129,13 @@ fn arrive(world: &World, key: &BucketKey, request: Request, write: &BucketWrite)
     let now = world.time().now();
     let mut state = world.state();
     let State { items, history, .. } = &mut *state;
-    match execute(items.get(key), write) {
-        Ok(item) => {
-            history.note(now, Event::Applied { request, item: item.clone() });
-            items.insert(key.clone(), item.clone());
-            (Some(item), true)
-        }
-        Err(_) => {
-            history.note(now, Event::NotApplied { request });
-            (items.get(key).cloned(), false)
-        }
-    }
+    let Ok(item) = execute(items.get(key), write) else {
+        history.note(now, Event::NotApplied { request });
+        return (items.get(key).cloned(), false);
+    };
+    history.note(now, Event::Applied { request, item: item.clone() });
+    items.insert(key.clone(), item.clone());
+    (Some(item), true)
 }
 
 impl Table for Line {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zae_limiter_core::{Limit, LimitName};
+use zae_limiter_core::{Limit, LimitName, Millitokens};
 use zae_limiter_store_dynamodb::item::{BucketItem, LimitItem, Writer};
 use zae_limiter_store_dynamodb::plan::BucketWrite;
 use zae_limiter_store_dynamodb::table::BucketKey;
@@ -17,12 +17,12 @@ pub(super) type States<'a> = BTreeMap<(&'a BucketKey, &'a LimitName), Vec<(u64, 
 
 pub(super) fn check(history: &History) -> Result<States<'_>, Violation> {
     let mut table = Table { skew_ms: history.skew_ms, ..Table::default() };
-    let mut sent: BTreeMap<Request, Write<'_>> = BTreeMap::new();
+    let mut sent: BTreeMap<Request, Sent<'_>> = BTreeMap::new();
     for (at, event) in &history.events {
         match event {
             Event::Sent { request, client, key, write, clock } => {
-                let sent_at = Moment { clock: clock.as_millis(), at: *at };
-                let write = Write { client: *client, key, write, sent_at };
+                let moment = Moment { clock: clock.as_millis(), at: *at };
+                let write = Sent { client: *client, key, write, moment };
                 sent.insert(*request, write);
             }
             Event::Applied { request, item } => {
@@ -43,11 +43,11 @@ impl Violation {
 }
 
 /// A write as its client meant it.
-struct Write<'a> {
+struct Sent<'a> {
     client: Writer,
     key: &'a BucketKey,
     write: &'a BucketWrite,
-    sent_at: Moment,
+    moment: Moment,
 }
 
 /// The table as it should be.
@@ -72,8 +72,8 @@ struct Item {
 }
 
 impl<'a> Table<'a> {
-    fn apply(&mut self, sent: &Write<'a>, found: &BucketItem, at: u64) -> Result<(), Violation> {
-        let Write { client, key, write, sent_at } = *sent;
+    fn apply(&mut self, sent: &Sent<'a>, found: &BucketItem, at: u64) -> Result<(), Violation> {
+        let Sent { client, key, write, moment } = *sent;
         let is_take = write.acquires > 0;
         if !self.stamps.insert((key, client, write.stamp.number)) {
             return Err(Violation::new("I5", format!("a write to {key} was applied twice")));
@@ -85,10 +85,10 @@ impl<'a> Table<'a> {
             let windows = self.windows.entry((key, limit.name()));
             windows
                 .or_insert_with(|| Windows::new(limit, self.skew_ms))
-                .note(limit, milli, is_take, sent_at)
+                .note(limit, milli, is_take, moment)
                 .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
             let held = found.limits.get(limit.name());
-            item.apply(limit, milli, is_take, sent_at.clock, held)
+            item.apply(limit, milli, is_take, moment.clock, held)
                 .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
             if let Some(bucket) = item.buckets.get(limit.name()) {
                 self.states.entry((key, limit.name())).or_default().push((at, bucket.clone()));
@@ -103,8 +103,7 @@ impl<'a> Table<'a> {
         let item = self.items.remove(key).unwrap_or_default();
         for (name, bucket) in &item.buckets {
             if !bucket.is_full(at) {
-                let what =
-                    format!("{key} was deleted at {at}, {} with {:.3} tokens", name, bucket.tokens(at));
+                let what = format!("{key} was deleted at {at}, {name} with {} tokens", bucket.balance(at));
                 return Err(Violation::new("I8", format!("{what}; it expired at {} s", found.ttl)));
             }
         }
@@ -143,8 +142,8 @@ impl Item {
             bucket = later.map(carried_over).find(is_found).unwrap_or_else(|| carried_over(at));
         }
         if is_take && !bucket.holds(milli, at) {
-            let (taken, held) = (milli as f64 / 1_000.0, bucket.tokens(at));
-            return Err(format!("{taken:.3} tokens were admitted where there were {held:.3}"));
+            let (taken, held) = (Millitokens::new(milli), bucket.balance(at));
+            return Err(format!("{taken} tokens were admitted where there were {held}"));
         }
         bucket.apply(moved, at);
         if !is_new || milli != 0 {

@@ -94,6 +94,16 @@ struct Call<'a> {
     ended: Option<(u64, End)>,
 }
 
+/// What a call came to.
+enum Became {
+    /// All of it is counted.
+    Done,
+    /// Nothing of it is.
+    Nothing,
+    /// The one or the other.
+    Either,
+}
+
 /// A write, through all tries of it.
 struct Tried<'a> {
     client: Writer,
@@ -175,25 +185,25 @@ impl<'a> Ledger<'a> {
                 .map(|(limit, amount)| (Some(limit.name()), amount.get()));
             for (name, amount) in tokens.chain([(None, call.acquires)]) {
                 let range = expected.entry((&part.key, name)).or_default();
-                match (call.kind, call.ended) {
-                    (_, Some((_, End::Done))) => range.exactly(amount),
-                    (_, None) => range.perhaps(amount),
-                    (Kind::Take, Some((at, End::Cancelled))) if self.crashed_soon_after(call.client, at) => {
-                        range.perhaps(amount);
-                    }
-                    // Nothing was taken, or it was returned.
-                    (Kind::Take, Some(_)) => {}
-                    (Kind::Apply, Some((at, End::Cancelled))) => {
-                        if self.crashed_soon_after(call.client, at) || self.gave_up(call.client, &part.key) {
-                            range.perhaps(amount);
-                        } else {
-                            // Carried out, although nobody waits for it.
-                            range.exactly(amount);
-                        }
-                    }
-                    (Kind::Apply, Some(_)) => range.perhaps(amount),
+                match self.became(call, part) {
+                    Became::Done => range.exactly(amount),
+                    Became::Nothing => {}
+                    Became::Either => range.perhaps(amount),
                 }
             }
+        }
+    }
+
+    /// What a call came to, as far as its caller can tell.
+    fn became(&self, call: &Call<'_>, part: &Part) -> Became {
+        match (call.kind, call.ended) {
+            (_, Some((_, End::Done))) => Became::Done,
+            (_, Some((at, End::Cancelled))) if self.crashed_soon_after(call.client, at) => Became::Either,
+            // Nothing was taken, or it was returned.
+            (Kind::Take, Some(_)) => Became::Nothing,
+            // Carried out, although nobody waits for it.
+            (Kind::Apply, Some((_, End::Cancelled))) if !self.gave_up(call.client, &part.key) => Became::Done,
+            (Kind::Apply, Some(_)) | (_, None) => Became::Either,
         }
     }
 

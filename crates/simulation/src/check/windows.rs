@@ -1,8 +1,8 @@
 //! What writes consumed of one limit, in every window that a take ends.
 
-use zae_limiter_core::Limit;
+use zae_limiter_core::{Limit, Millitokens};
 
-use crate::model::{burst, parts, per_ms};
+use crate::model::{burst, millitokens, parts, per_ms};
 
 /// When a write was sent.
 #[derive(Clone, Copy)]
@@ -44,10 +44,10 @@ impl Windows {
         }
         self.present
             .note(milli, is_take, moment.clock, 0)
-            .map_err(|over| format!("{over:.3} tokens more than the burst and the refill were admitted"))?;
+            .map_err(|over| format!("{over} tokens more than the burst and the refill were admitted"))?;
         self.ever
             .note(milli, is_take, moment.at, 2 * self.skew_ms)
-            .map_err(|over| format!("over all changes, {over:.3} tokens too many were admitted"))
+            .map_err(|over| format!("over all changes, {over} tokens too many were admitted"))
     }
 }
 
@@ -71,8 +71,8 @@ impl Window {
         self.per_ms = self.per_ms.max(per_ms(limit));
     }
 
-    /// An error says how much too much was admitted, in tokens.
-    fn note(&mut self, milli: i64, is_take: bool, at: u64, spare_ms: u64) -> Result<(), f64> {
+    /// An error says how much too much was admitted.
+    fn note(&mut self, milli: i64, is_take: bool, at: u64, spare_ms: u64) -> Result<(), Millitokens> {
         self.consumed.push((at, parts(milli)));
         if !is_take || milli <= 0 {
             return Ok(());
@@ -85,7 +85,7 @@ impl Window {
             let time = if self.is_constant { time } else { time.max(0) } + i128::from(spare_ms);
             let over = sum - self.burst - self.per_ms * time;
             if *amount > 0 && over > 0 {
-                return Err(over as f64 / parts(1_000) as f64);
+                return Err(millitokens(over));
             }
         }
         Ok(())

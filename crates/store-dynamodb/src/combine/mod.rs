@@ -4,6 +4,8 @@
 //! That keeps what this process knows of a bucket exact as long as nobody else writes to it, and turns many concurrent
 //! acquires of a hot key into few writes. Everything that is decided here is decided in `queue`, without I/O.
 
+mod balances;
+mod batch;
 mod buckets;
 mod queue;
 mod share;
@@ -17,8 +19,9 @@ use zae_limiter_core::{Amounts, Clock, Level, Reading};
 
 pub use self::share::Share;
 
+use self::batch::Waiting;
 use self::buckets::Buckets;
-use self::queue::{Bucket, Waiting};
+use self::queue::Bucket;
 use crate::item::Writer;
 use crate::plan::{Kind, Stamps};
 use crate::table::{BucketKey, Table};

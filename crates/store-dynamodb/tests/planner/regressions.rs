@@ -17,17 +17,15 @@ fn level(limit: &str) -> Level {
     }
 }
 
-fn planned(
-    kind: Kind,
-    level: &Level,
-    milli: i64,
-    known: Option<Option<&BucketItem>>,
-    number: u64,
-) -> BucketWrite {
+fn planned(kind: Kind, level: &Level, milli: i64, known: Option<&Known>, number: u64) -> BucketWrite {
     let amounts = vec![Millitokens::new(milli); level.limits.len()];
-    let known = known.map(|item| Known { item: item.cloned(), at: NOW });
     let asked = Asked { level, amounts: &amounts, acquires: 1, kind };
-    plan(asked, known.as_ref(), |_| false, NOW, stamp(number))
+    plan(asked, known, |_| false, NOW, stamp(number))
+}
+
+/// The item as it is.
+fn seen(item: Option<&BucketItem>) -> Known {
+    Known { item: item.cloned(), at: NOW }
 }
 
 /// What is asked, carried out with exact knowledge.
@@ -38,7 +36,7 @@ fn carried_out(
     item: Option<&BucketItem>,
     number: u64,
 ) -> Option<BucketItem> {
-    execute(item, &planned(kind, level, milli, Some(item), number)).ok()
+    execute(item, &planned(kind, level, milli, Some(&seen(item)), number)).ok()
 }
 
 fn state(item: &BucketItem, limits: &LimitSet) -> FullAt {
@@ -57,7 +55,7 @@ fn a_changed_limit_does_not_let_a_take_overdraw() {
 #[test]
 fn more_than_the_burst_is_not_taken_from_a_full_bucket() {
     let level = level("n=10/min");
-    for known in [None, Some(None)] {
+    for known in [None, Some(&seen(None))] {
         assert!(execute(None, &planned(Kind::Take, &level, 10_001, known, 1)).is_err());
     }
 }
@@ -83,7 +81,7 @@ fn an_item_that_was_deleted_is_not_made_again_without_its_keys_and_expiry() {
     // A rollback of a take of nothing, and a first charge of another limit: both without a condition on the state.
     let other = Level { limits: "m=10/min".parse().unwrap(), ..level.clone() };
     for (level, milli) in [(&level, 0), (&other, 1_000), (&other, -1_000)] {
-        assert!(execute(None, &planned(Kind::Apply, level, milli, Some(Some(&before)), 2)).is_err());
+        assert!(execute(None, &planned(Kind::Apply, level, milli, Some(&seen(Some(&before))), 2)).is_err());
         let made = carried_out(Kind::Apply, level, milli, None, 2).unwrap();
         assert!(made.ttl > NOW_MS / 1_000);
     }
