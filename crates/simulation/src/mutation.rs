@@ -3,10 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use zae_limiter_core::{Clock, FullAt};
+use zae_limiter_core::{FullAt, Timestamp};
 use zae_limiter_store_dynamodb::plan::{BucketWrite, Expiry, Found, LimitWrite, Stamp, Step};
 
-use crate::clock::SkewedClock;
 use crate::history::Request;
 
 /// One way to break it.
@@ -41,7 +40,7 @@ impl Mutation {
     ];
 
     /// The write that is sent in place of `write`.
-    pub fn of_write(self, write: &BucketWrite, clock: &SkewedClock, request: Request) -> BucketWrite {
+    pub fn of_write(self, write: &BucketWrite, clock: Timestamp, request: Request) -> BucketWrite {
         let mut write = write.clone();
         match self {
             // A take has its upper bound to hold to.
@@ -52,7 +51,7 @@ impl Mutation {
             | Self::NoRescaling => write.limits.iter_mut().for_each(|limit| self.of_limit(limit)),
             Self::NoStamps => write.stamp = Stamp::new(write.stamp.writer, u64::MAX / 2 + request.0 as u64),
             Self::EarlyExpiry => {
-                write.expiry = Expiry::Raise(clock.now().as_millis() / 1_000 + 1);
+                write.expiry = Expiry::Raise(clock.as_millis() / 1_000 + 1);
             }
             Self::NoCompensation => {}
         }

@@ -62,7 +62,7 @@ async fn play(scenario: Arc<Scenario>, rng: Rng, mutation: Option<Mutation>) -> 
 
 fn start(world: &World, scenario: &Scenario) -> Client {
     let skew = scenario.skew(&mut world.state().rng);
-    Client::start(world, scenario.options.clone(), skew)
+    Client::start(world, scenario, skew)
 }
 
 /// Where phases are played.

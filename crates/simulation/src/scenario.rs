@@ -26,6 +26,8 @@ pub struct Scenario {
     pub network: Network,
     /// How hard clients try.
     pub options: CombineOptions,
+    /// Whether a cascade is one transaction.
+    pub takes_together: bool,
     /// Callers that give up early, of 1,000.
     pub impatient: u32,
     /// Who is behind the times while the limits change.
@@ -93,6 +95,7 @@ impl Scenario {
             expiry_ahead_ms: rng.u64(..5_000),
             network: network(rng, trouble),
             options,
+            takes_together: rng.u32(..4) == 0,
             impatient: [0, 50, 300][rng.usize(..3)],
             stale: [Stale::Nobody, Stale::Calls, Stale::Clients][rng.usize(..3)],
             entities,
@@ -108,8 +111,10 @@ impl Scenario {
         let is_constant = self.phases.iter().all(|phase| phase.versions == 1);
         let is_safe = self.phases.iter().all(|phase| phase.crashes == 0 && !phase.outage);
         let known_for = u64::try_from(self.options.denial_ttl.as_millis()).unwrap_or(u64::MAX);
-        let is_certain = is_lossless && is_constant && is_safe && self.skew_ms == 0 && self.clients == 1;
-        is_certain.then_some(known_for + 2 * latency_ms)
+        let is_certain = is_lossless && is_constant && is_safe && self.skew_ms == 0;
+        // Transactions do not wait for the other writes of their process.
+        let is_alone = self.clients == 1 && !self.takes_together;
+        (is_certain && is_alone).then_some(known_for + 2 * latency_ms)
     }
 
     /// A skew within the bounds.

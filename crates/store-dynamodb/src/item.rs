@@ -22,6 +22,13 @@ impl Writer {
         }))
     }
 
+    /// The writer of the transactions of this process, which may meet its other writes on one item.
+    #[must_use]
+    pub fn of_transactions(self) -> Self {
+        let place = |letter| LETTERS.iter().position(|other| *other == letter).unwrap_or(0);
+        Self(self.0.map(|letter| LETTERS[(place(letter) + LETTERS.len() / 2) % LETTERS.len()]))
+    }
+
     /// Reads what [`fmt::Display`] prints.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; 6] = text.as_bytes().try_into().ok()?;

@@ -8,8 +8,8 @@ use zae_limiter_store_dynamodb::plan::BucketWrite;
 use zae_limiter_store_dynamodb::table::BucketKey;
 
 use super::Violation;
-use super::windows::{Moment, Windows};
-use crate::history::{Event, History, Request};
+use super::windows::Windows;
+use crate::history::{Decided, Event, History, Request};
 use crate::model::Bucket;
 
 /// The states of every limit, each with the true time at which it began. A deleted bucket is full: it has none.
@@ -20,9 +20,8 @@ pub(super) fn check(history: &History) -> Result<States<'_>, Violation> {
     let mut sent: BTreeMap<Request, Sent<'_>> = BTreeMap::new();
     for (at, event) in &history.events {
         match event {
-            Event::Sent { request, client, key, write, clock } => {
-                let moment = Moment { clock: clock.as_millis(), at: *at };
-                let write = Sent { client: *client, key, write, moment };
+            Event::Sent { request, key, write, decided, .. } => {
+                let write = Sent { key, write, decided: *decided };
                 sent.insert(*request, write);
             }
             Event::Applied { request, item } => {
@@ -44,10 +43,9 @@ impl Violation {
 
 /// A write as its client meant it.
 struct Sent<'a> {
-    client: Writer,
     key: &'a BucketKey,
     write: &'a BucketWrite,
-    moment: Moment,
+    decided: Decided,
 }
 
 /// The table as it should be.
@@ -73,9 +71,9 @@ struct Item {
 
 impl<'a> Table<'a> {
     fn apply(&mut self, sent: &Sent<'a>, found: &BucketItem, at: u64) -> Result<(), Violation> {
-        let Sent { client, key, write, moment } = *sent;
+        let Sent { key, write, decided } = *sent;
         let is_take = write.acquires > 0;
-        if !self.stamps.insert((key, client, write.stamp.number)) {
+        if !self.stamps.insert((key, write.stamp.writer, write.stamp.number)) {
             return Err(Violation::new("I5", format!("a write to {key} was applied twice")));
         }
         let item = self.items.entry(key).or_default();
@@ -85,10 +83,10 @@ impl<'a> Table<'a> {
             let windows = self.windows.entry((key, limit.name()));
             windows
                 .or_insert_with(|| Windows::new(limit, self.skew_ms))
-                .note(limit, milli, is_take, moment)
+                .note(limit, milli, is_take, decided)
                 .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
             let held = found.limits.get(limit.name());
-            item.apply(limit, milli, is_take, moment.clock, held)
+            item.apply(limit, milli, is_take, decided.clock.as_millis(), held)
                 .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
             if let Some(bucket) = item.buckets.get(limit.name()) {
                 self.states.entry((key, limit.name())).or_default().push((at, bucket.clone()));

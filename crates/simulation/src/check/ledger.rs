@@ -3,7 +3,7 @@
 //! Where no outcome stayed unknown and nobody crashed, both are equal. Otherwise every difference is due to a request
 //! that was given up, and bounded by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zae_limiter_core::LimitName;
 use zae_limiter_store_dynamodb::item::Writer;
@@ -15,6 +15,9 @@ use crate::history::{End, Event, Heard, History, Op, Part, Request};
 
 /// What is counted: a limit's net consumption in millitokens, or the acquires.
 type Account<'a> = (&'a BucketKey, Option<&'a LimitName>);
+
+/// A write, and all tries of it. A transaction has one stamp for all of its buckets.
+type Stamped<'a> = (Writer, u64, &'a BucketKey);
 
 /// A client is at work on a cancelled call for no longer than this after it was cancelled, in ms.
 const CANCELLED_FOR_MS: u64 = 60_000;
@@ -117,8 +120,8 @@ struct Tried<'a> {
 #[derive(Default)]
 struct Ledger<'a> {
     calls: BTreeMap<Op, Call<'a>>,
-    writes: BTreeMap<(Writer, u64), Tried<'a>>,
-    requests: BTreeMap<Request, (Writer, u64)>,
+    writes: BTreeMap<Stamped<'a>, Tried<'a>>,
+    requests: BTreeMap<Request, Stamped<'a>>,
     crashed: BTreeMap<Writer, u64>,
 }
 
@@ -135,7 +138,7 @@ impl<'a> Ledger<'a> {
                 }
             }
             Event::Sent { request, client, key, write, .. } => {
-                let stamp = (*client, write.stamp.number);
+                let stamp = (write.stamp.writer, write.stamp.number, key);
                 self.requests.insert(*request, stamp);
                 let new = Tried { client: *client, key, write, is_applied: false, is_certain: false };
                 self.writes.entry(stamp).or_insert(new);
@@ -163,11 +166,10 @@ impl<'a> Ledger<'a> {
     /// A write whose fence was given up was given up.
     fn give_up_with_fences(&mut self) {
         let given_up = self.writes.values().filter(|write| !write.is_certain);
-        let fenced: Vec<_> = given_up.map(|write| (write.client, write.write.stamp.first)).collect();
-        for stamp in fenced {
-            if let Some(write) = self.writes.get_mut(&stamp) {
-                write.is_certain = false;
-            }
+        let fenced: BTreeSet<_> =
+            given_up.map(|write| (write.write.stamp.writer, write.write.stamp.first)).collect();
+        for ((writer, number, _), write) in &mut self.writes {
+            write.is_certain &= !fenced.contains(&(*writer, *number));
         }
     }
 

@@ -2,16 +2,8 @@
 
 use zae_limiter_core::{Limit, Millitokens};
 
+use crate::history::Decided;
 use crate::model::{burst, millitokens, parts, per_ms};
-
-/// When a write was sent.
-#[derive(Clone, Copy)]
-pub(super) struct Moment {
-    /// By the clock of its client.
-    pub(super) clock: u64,
-    /// Truly.
-    pub(super) at: u64,
-}
 
 /// The windows of one limit.
 pub(super) struct Windows {
@@ -35,7 +27,7 @@ impl Windows {
         limit: &Limit,
         milli: i64,
         is_take: bool,
-        moment: Moment,
+        decided: Decided,
     ) -> Result<(), String> {
         if self.limit != *limit {
             self.limit = limit.clone();
@@ -43,10 +35,10 @@ impl Windows {
             self.ever.widen(limit);
         }
         self.present
-            .note(milli, is_take, moment.clock, 0)
+            .note(milli, is_take, decided.clock.as_millis(), 0)
             .map_err(|over| format!("{over} tokens more than the burst and the refill were admitted"))?;
         self.ever
-            .note(milli, is_take, moment.at, 2 * self.skew_ms)
+            .note(milli, is_take, decided.at, 2 * self.skew_ms)
             .map_err(|over| format!("over all changes, {over} tokens too many were admitted"))
     }
 }

@@ -67,6 +67,9 @@ struct Inner<T> {
     clock: Arc<dyn Clock>,
     jitter: Jitter,
     stamps: Stamps,
+    /// Of transactions, which do not wait for the other writes to a bucket: under one name, the one would look like a
+    /// successor of the other.
+    transaction_stamps: Stamps,
     runtime: Handle,
     options: CombineOptions,
     buckets: Buckets,
@@ -99,7 +102,16 @@ impl<T: Table> Combiner<T> {
         options: CombineOptions,
     ) -> Self {
         let buckets = Buckets::new(options.buckets);
-        Self(Arc::new(Inner { table, clock, jitter, stamps: Stamps::new(writer), runtime, options, buckets }))
+        Self(Arc::new(Inner {
+            table,
+            clock,
+            jitter,
+            stamps: Stamps::new(writer),
+            transaction_stamps: Stamps::new(writer.of_transactions()),
+            runtime,
+            options,
+            buckets,
+        }))
     }
 
     /// The table.
@@ -111,8 +123,8 @@ impl<T: Table> Combiner<T> {
         &self.0.clock
     }
 
-    pub(crate) fn stamps(&self) -> &Stamps {
-        &self.0.stamps
+    pub(crate) fn transaction_stamps(&self) -> &Stamps {
+        &self.0.transaction_stamps
     }
 
     pub(crate) fn options(&self) -> &CombineOptions {
