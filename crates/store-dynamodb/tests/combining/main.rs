@@ -4,3 +4,4 @@
 
 mod regressions;
 mod table;
+mod transactions;

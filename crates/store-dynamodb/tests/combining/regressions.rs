@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use zae_limiter_core::{Decision, Millitokens};
+use zae_limiter_store_dynamodb::Cascade;
 use zae_limiter_store_dynamodb::combine::{CombineOptions, LevelDecision};
 
 use crate::table::{Fate, ROUND_TRIP, Scripted};
@@ -108,7 +109,8 @@ async fn a_denial_names_the_limit_that_was_exceeded_although_it_has_refilled_mea
     process.take("n=10/sec", 10_000).await.unwrap();
     // The entity denies at once, 10 ms of refill short; its parent admits after a retry.
     table.follow([Fate::AnswerLost]);
-    let (levels, decision) = process.take_all(&[("e", "n=10/sec"), ("parent", "n=10/sec")], 200).await;
+    let (levels, decision) =
+        process.take_all(&[("e", "n=10/sec"), ("parent", "n=10/sec")], 200, Cascade::Parallel).await;
     let Decision::Denied(found) = decision else { panic!("admitted") };
     let amounts = [Millitokens::new(200); 2];
     let exceeded: Vec<_> = found.statuses(&levels, &amounts).map(|status| status.is_exceeded()).collect();

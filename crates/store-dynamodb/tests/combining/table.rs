@@ -1,6 +1,6 @@
 //! A table whose network follows a script.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +12,14 @@ use zae_limiter_core::{
     Answer, Change, Clock, Decision, EntityId, Level, Limit, Millitokens, Resource, StoreError,
     StoreErrorKind, Timestamp,
 };
+use zae_limiter_store_dynamodb::Cascade;
 use zae_limiter_store_dynamodb::combine::{CombineOptions, Combiner, Share};
 use zae_limiter_store_dynamodb::execute::execute;
 use zae_limiter_store_dynamodb::item::{BucketItem, Writer};
 use zae_limiter_store_dynamodb::plan::{BucketWrite, Kind};
 use zae_limiter_store_dynamodb::table::{BucketKey, Outcome, Table, TransactOutcome};
 use zae_limiter_store_dynamodb::take::take_parallel;
+use zae_limiter_store_dynamodb::transact::take_together;
 
 /// How long a write takes.
 pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(10);
@@ -48,6 +50,8 @@ struct State {
     /// What becomes of the next writes; those after are answered.
     script: VecDeque<Fate>,
     sent: usize,
+    /// Of the transactions that were carried out.
+    tokens: BTreeSet<String>,
 }
 
 impl Scripted {
@@ -93,50 +97,83 @@ impl Scripted {
         }
     }
 
-    fn carry_out(&self, key: &BucketKey, write: &BucketWrite) -> Outcome {
+    /// Writes all or nothing: for each, whether its condition did not hold, and then the item.
+    fn carry_out(&self, writes: &[(BucketKey, BucketWrite)], token: Option<&str>) -> Result<(), Found> {
         let mut state = self.state.lock();
-        match execute(state.items.get(key), write) {
-            Ok(item) => {
-                state.items.insert(key.clone(), item.clone());
-                Outcome::Done(item)
-            }
-            Err(_) => Outcome::Failed(state.items.get(key).cloned()),
+        if token.is_some_and(|token| state.tokens.contains(token)) {
+            return Ok(());
         }
+        let of = |(key, write): &(BucketKey, BucketWrite)| {
+            let found = state.items.get(key);
+            execute(found, write).map_err(|_| found.cloned())
+        };
+        let outcomes: Vec<_> = writes.iter().map(of).collect();
+        if outcomes.iter().any(Result::is_err) {
+            return Err(outcomes.into_iter().map(Result::err).collect());
+        }
+        state.tokens.extend(token.map(str::to_owned));
+        for ((key, _), item) in writes.iter().zip(outcomes.into_iter().flatten()) {
+            state.items.insert(key.clone(), item);
+        }
+        Ok(())
     }
-}
 
-impl Table for Scripted {
-    async fn update(&self, key: &BucketKey, write: &BucketWrite) -> Outcome {
+    /// Goes by the script. `None`: nobody knows.
+    async fn send(
+        &self,
+        writes: &[(BucketKey, BucketWrite)],
+        token: Option<&str>,
+    ) -> Option<Result<(), Found>> {
         let fate = {
             let mut state = self.state.lock();
             state.sent += 1;
             state.script.pop_front().unwrap_or(Fate::Answered)
         };
         sleep(ROUND_TRIP).await;
-        let unavailable = |message: &str| StoreError::new(StoreErrorKind::Unavailable, message);
         match fate {
-            Fate::Answered => self.carry_out(key, write),
+            Fate::Answered => Some(self.carry_out(writes, token)),
             Fate::AnswerLost => {
-                self.carry_out(key, write);
-                Outcome::Unknown(unavailable("lost"))
+                let _ = self.carry_out(writes, token);
+                None
             }
             Fate::Late(after) => {
-                let (table, key, write) = (self.clone(), key.clone(), write.clone());
+                let (table, writes, token) = (self.clone(), writes.to_vec(), token.map(str::to_owned));
                 Handle::current().spawn(async move {
                     sleep(after).await;
-                    table.carry_out(&key, &write);
+                    table.carry_out(&writes, token.as_deref())
                 });
-                Outcome::Unknown(unavailable("late"))
+                None
             }
             Fate::Overtaken(per_minute) => {
                 self.change_limits(per_minute);
-                self.carry_out(key, write)
+                Some(self.carry_out(writes, token))
             }
         }
     }
+}
 
-    async fn transact(&self, _writes: &[(BucketKey, BucketWrite)], _token: &str) -> TransactOutcome {
-        TransactOutcome::Error(StoreError::new(StoreErrorKind::Invalid, "no transactions"))
+/// The items of the writes whose conditions did not hold.
+type Found = Vec<Option<Option<BucketItem>>>;
+
+fn unknown() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "no answer")
+}
+
+impl Table for Scripted {
+    async fn update(&self, key: &BucketKey, write: &BucketWrite) -> Outcome {
+        match self.send(&[(key.clone(), write.clone())], None).await {
+            Some(Ok(())) => Outcome::Done(self.state.lock().items[key].clone()),
+            Some(Err(found)) => Outcome::Failed(found.into_iter().flatten().flatten().next()),
+            None => Outcome::Unknown(unknown()),
+        }
+    }
+
+    async fn transact(&self, writes: &[(BucketKey, BucketWrite)], token: &str) -> TransactOutcome {
+        match self.send(writes, Some(token)).await {
+            Some(Ok(())) => TransactOutcome::Done,
+            Some(Err(found)) => TransactOutcome::Failed(found),
+            None => TransactOutcome::Unknown(unknown()),
+        }
     }
 
     async fn get(&self, keys: &[BucketKey]) -> Result<Vec<Option<BucketItem>>, StoreError> {
@@ -175,12 +212,20 @@ impl Process {
     }
 
     /// Asks for `milli` millitokens of each limit of several entities at once, all or nothing.
-    pub(crate) async fn take_all(&self, levels: &[(&str, &str)], milli: i64) -> (Vec<Level>, Decision) {
+    pub(crate) async fn take_all(
+        &self,
+        levels: &[(&str, &str)],
+        milli: i64,
+        how: Cascade,
+    ) -> (Vec<Level>, Decision) {
         let levels: Vec<_> = levels.iter().map(|(entity, limits)| level(entity, limits)).collect();
         let amounts: Vec<_> = limits_of(&levels).map(|_| Millitokens::new(milli)).collect();
         let change = Change { levels: &levels, amounts: &amounts, acquires: 1 };
-        let decision = take_parallel(&self.0, change).await.unwrap();
-        (levels, decision)
+        let decision = match how {
+            Cascade::Transaction => take_together(&self.0, &Handle::current(), change).await,
+            _ => take_parallel(&self.0, change).await,
+        };
+        (levels, decision.unwrap())
     }
 
     fn submit(&self, limits: &str, milli: i64, acquires: i64, kind: Kind) -> Share<Scripted> {
