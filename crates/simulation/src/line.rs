@@ -132,12 +132,15 @@ struct Message {
     token: Option<String>,
 }
 
+/// For each write, whether its condition did not hold, and if so, the item.
+type Found = Vec<Option<Option<BucketItem>>>;
+
 /// What an arrival at the table came to.
 enum Arrival {
     /// All was applied: the items after it.
     Applied(Vec<BucketItem>),
-    /// Nothing was: for each write whose condition did not hold, the item as it is.
-    Failed(Vec<Option<Option<BucketItem>>>),
+    /// Nothing was: the items as they are.
+    Failed(Found),
 }
 
 /// What the client hears.
