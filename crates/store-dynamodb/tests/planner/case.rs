@@ -100,9 +100,10 @@ fn cases_of(extreme: bool) -> impl Strategy<Value = Case> {
         2 => Just(Belief::Exact),
         2 => Just(Belief::Stale),
     ];
+    let millis = prop_oneof![Just(0u64), 0..1_500_000u64];
     let writers = prop::collection::btree_map(0u64..40, 0u64..1_500, 0..20);
     let item = (prop::bool::weighted(0.85), prop_oneof![Just(0u64), 1..4u64, 1..20_000u64], writers);
-    (slots, kind, belief, item, 0..1_500_000u64, 0..3i64, 0..1_000u64).prop_map(
+    (slots, kind, belief, item, millis, 0..3i64, 0..1_000u64).prop_map(
         |(slots, kind, belief, (exists, ttl_spare, writers), millis, acquires, seen)| {
             let now = Timestamp::from_millis(NOW_MS + millis);
             let mut wanted: Vec<_> = slots.iter().filter_map(|slot| slot.wanted.clone()).collect();
@@ -176,7 +177,10 @@ fn item_of(limits: impl Iterator<Item = (Limit, FullAt)>, ttl_spare: u64) -> Buc
 
 fn slot(name: &'static str, extreme: bool) -> impl Strategy<Value = Slot> {
     let limits = (limit(name, extreme), limit(name, extreme));
-    let state = || (-2_000i64..3_500, -2i64..=2);
+    // Often just full, half full, just empty, or in debt by a burst.
+    let thousandths =
+        || prop_oneof![2 => -2_000i64..3_500, 1 => prop::sample::select(vec![0i64, 500, 1_000, 2_000])];
+    let state = || (thousandths(), -2i64..=2);
     (limits, (0u8..10, 0u8..10), (state(), state()), amount(extreme), any::<bool>()).prop_map(
         |((limit, other), (held, believed), (state, stale), amount, likely_busy)| {
             let wanted = (amount.0 != 0).then(|| limit.clone());
@@ -228,7 +232,8 @@ fn limit(name: &'static str, extreme: bool) -> BoxedStrategy<Limit> {
 /// The sort of an amount, and a number to make it from. Sort 0: the limit is not wanted.
 fn amount(extreme: bool) -> impl Strategy<Value = (u8, i64)> {
     let sorts = if extreme { 0..5u8 } else { 0..4u8 };
-    (sorts, -1_000i64..2_200)
+    // Often half a burst, or all of it.
+    (sorts, prop_oneof![2 => -1_000i64..2_200, 1 => prop::sample::select(vec![1_000i64, 2_000])])
 }
 
 fn amount_of(limit: &Limit, (sort, number): (u8, i64)) -> i64 {

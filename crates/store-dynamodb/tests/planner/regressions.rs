@@ -1,4 +1,4 @@
-//! Bugs that were, each under its name.
+//! Bugs that were, each under its name, and edges that chance seldom finds.
 
 use zae_limiter_core::{EntityId, FullAt, Level, Limit, LimitSet, Millitokens, Resource, Timestamp};
 use zae_limiter_store_dynamodb::execute::execute;
@@ -142,4 +142,35 @@ fn changing_limits_to_and_fro_by_clocks_that_differ_makes_nothing() {
         }
     }
     assert!(admitted <= 30 + 60, "{admitted} tokens of 30, and what flows in during a second");
+}
+
+#[test]
+fn a_charge_that_finds_more_debt_than_was_known_does_not_leave_the_expiry_behind() {
+    let level = level("n=60/min");
+    let known = carried_out(Kind::Take, &level, 1_000, None, 1).unwrap();
+    // Others charge a minute at a time, up to what the expiry covers.
+    let mut item = known.clone();
+    for number in 2..200 {
+        item = carried_out(Kind::Apply, &level, 60_000, Some(&item), number).unwrap();
+        let charge = planned(Kind::Apply, &level, 100_000_000, Some(&seen(Some(&known))), number + 1_000);
+        if let Ok(after) = execute(Some(&item), &charge) {
+            let full_at = level.limits[0].rate().full_at_ms(state(&after, &level.limits));
+            assert!((after.ttl - EXPIRY_MARGIN_S) * 1_000 >= full_at, "after {number} charges");
+        }
+    }
+}
+
+#[test]
+fn a_take_is_admitted_down_to_the_last_fraction_of_a_millitoken() {
+    let level = level("n=7/min");
+    let rate = level.limits[0].rate();
+    for asked in [0, 1, 3_500, 7_000] {
+        for more in -2..=2 {
+            let mut item = carried_out(Kind::Take, &level, 7_000, None, 1).unwrap();
+            let last = rate.scaled_now(NOW) + rate.scaled_burst() - rate.scaled_cost(Millitokens::new(asked));
+            item.limits.values_mut().for_each(|held| held.full_at = FullAt::from_scaled(last + more));
+            let taken = carried_out(Kind::Take, &level, asked, Some(&item), 2);
+            assert_eq!(taken.is_some(), more <= 0, "{asked} millitokens, {more} too far");
+        }
+    }
 }
