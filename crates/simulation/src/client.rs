@@ -7,15 +7,17 @@ use parking_lot::Mutex;
 use tokio::task::{AbortHandle, JoinHandle};
 use zae_limiter_core::Change;
 use zae_limiter_core::take::Decision;
-use zae_limiter_store_dynamodb::combine::{CombineOptions, Combiner, LevelDecision};
+use zae_limiter_store_dynamodb::combine::{Combiner, LevelDecision};
 use zae_limiter_store_dynamodb::item::Writer;
 use zae_limiter_store_dynamodb::plan::Kind;
 use zae_limiter_store_dynamodb::take::{apply_parallel, take_parallel};
+use zae_limiter_store_dynamodb::transact::take_together;
 
 use crate::clock::SkewedClock;
 use crate::history::{End, Event, Part};
 use crate::line::Line;
 use crate::mutation::Mutation;
+use crate::scenario::Scenario;
 use crate::world::World;
 
 /// One process. Cheap to clone.
@@ -26,12 +28,14 @@ pub struct Client {
     clock: Arc<SkewedClock>,
     line: Line,
     combiner: Combiner<Line>,
+    lags: bool,
+    takes_together: bool,
     callers: Arc<Mutex<Vec<AbortHandle>>>,
 }
 
 impl Client {
     /// A process that starts now and knows nothing.
-    pub fn start(world: &World, options: CombineOptions, skew_ms: i64) -> Self {
+    pub fn start(world: &World, scenario: &Scenario, skew_ms: i64) -> Self {
         let writer = Writer::from_number(world.state().rng.u64(..));
         let clock = Arc::new(SkewedClock::new(world.time(), skew_ms));
         let line = Line::new(world.clone(), writer, Arc::clone(&clock));
@@ -45,10 +49,20 @@ impl Client {
             jitter,
             writer,
             world.runtime().clone(),
-            options,
+            scenario.options.clone(),
         );
         world.note(Event::Started { client: writer, skew_ms });
-        Self { world: world.clone(), writer, clock, line, combiner, callers: Arc::default() }
+        let lags = world.state().rng.bool();
+        Self {
+            world: world.clone(),
+            lags,
+            takes_together: scenario.takes_together,
+            writer,
+            clock,
+            line,
+            combiner,
+            callers: Arc::default(),
+        }
     }
 
     /// The process vanishes, with all of its callers.
@@ -56,6 +70,11 @@ impl Client {
         self.world.note(Event::Crashed { client: self.writer });
         self.line.cut();
         self.callers.lock().drain(..).for_each(|caller| caller.abort());
+    }
+
+    /// Whether it may be late to know of changed limits.
+    pub const fn lags(&self) -> bool {
+        self.lags
     }
 
     /// Sets its clock.
@@ -80,7 +99,12 @@ impl Client {
             if self.world.mutation() == Some(Mutation::NoCompensation) {
                 return self.take_without_compensation(change).await;
             }
-            match take_parallel(&self.combiner, change).await {
+            let decision = if self.takes_together && levels.len() > 1 {
+                take_together(&self.combiner, self.world.runtime(), change).await
+            } else {
+                take_parallel(&self.combiner, change).await
+            };
+            match decision {
                 Ok(Decision::Admitted(_)) => End::Done,
                 Ok(Decision::Denied(reading)) => {
                     let reason = reading.statuses(&levels, &amounts).any(|status| status.is_exceeded());

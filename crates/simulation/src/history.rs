@@ -66,6 +66,15 @@ pub enum Heard {
     Error,
 }
 
+/// When a client decided on a write.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided {
+    /// By its clock.
+    pub clock: Timestamp,
+    /// Truly, in ms.
+    pub at: u64,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the fields say what they are")]
@@ -81,7 +90,8 @@ pub enum Event {
     /// A call ended.
     Ended { op: Op, end: End },
     /// A client sent a write, by its clock at `clock`.
-    Sent { request: Request, client: Writer, key: BucketKey, write: BucketWrite, clock: Timestamp },
+    /// Its retry as a transaction is the same, and decided when the first was.
+    Sent { request: Request, client: Writer, key: BucketKey, write: Box<BucketWrite>, decided: Decided },
     /// A write arrived and was applied.
     Applied { request: Request, item: BucketItem },
     /// A write arrived, and its condition did not hold.
@@ -99,6 +109,8 @@ pub struct History {
     pub events: Vec<(u64, Event)>,
     /// No clock of a client was ever wrong by more than this, in ms.
     pub skew_ms: u64,
+    /// In a calm run, where denials have to be right: by how many ms their reason may come earlier or later.
+    pub denials_hold_ms: Option<u64>,
     ops: usize,
     requests: usize,
 }
@@ -154,12 +166,12 @@ impl fmt::Display for Event {
                 Ok(())
             }
             Self::Ended { op, end } => write!(f, "call {} ends: {end:?}", op.0),
-            Self::Sent { request, client, key, write, clock } => {
+            Self::Sent { request, client, key, write, decided } => {
                 write!(
                     f,
                     "{client} sends {} at {} to {}: {write}",
                     request.0,
-                    clock.as_millis(),
+                    decided.clock.as_millis(),
                     key.entity_id,
                     write = Shown(write)
                 )

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::{sleep, sleep_until};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, sleep_until};
 use zae_limiter_core::{Clock, StoreError, StoreErrorKind};
 use zae_limiter_store_dynamodb::execute::execute;
 use zae_limiter_store_dynamodb::item::{BucketItem, Writer};
@@ -13,7 +14,7 @@ use zae_limiter_store_dynamodb::plan::BucketWrite;
 use zae_limiter_store_dynamodb::table::{BucketKey, Outcome, Table, TransactOutcome};
 
 use crate::clock::SkewedClock;
-use crate::history::{Event, Heard, Request};
+use crate::history::{self, Decided, Event, Request};
 use crate::network::{Answer, Fate};
 use crate::world::{State, World};
 
@@ -31,9 +32,6 @@ impl fmt::Debug for Line {
         write!(f, "Line({})", self.client)
     }
 }
-
-/// What one arrival of a request came to: the item as it is, and whether it was applied.
-type Arrival = (Option<BucketItem>, bool);
 
 impl Line {
     /// A line of `client`, which reads `clock`.
@@ -58,104 +56,176 @@ impl Line {
         network.fate(rng)
     }
 
-    /// One write: what is heard of it, and when.
-    async fn send(&self, key: &BucketKey, write: &BucketWrite) -> Outcome {
-        let (sent, now) = (tokio::time::Instant::now(), self.world.time().now());
+    /// Writes, all or none: what is heard of them, at the time when it is.
+    async fn send(&self, writes: &[(BucketKey, BucketWrite)], token: Option<&str>) -> Heard {
+        self.unless_dead().await;
+        let sent = Instant::now();
         let fate = self.fate();
-        let request = {
-            let mut state = self.world.state();
-            let request = state.history.next_request();
-            let (client, clock) = (self.client, self.clock.now());
-            let event = Event::Sent { request, client, key: key.clone(), write: write.clone(), clock };
-            state.history.note(now, event);
-            request
-        };
-        let number = write.stamp.number;
-        // A mutation is what the client does wrong; the checker sees what it meant to do.
-        let write = match self.world.mutation() {
-            Some(mutation) => mutation.of_write(write, &self.clock, request),
-            None => write.clone(),
-        };
-        let (tell, told) = tokio::sync::oneshot::channel();
+        let message = self.message(writes, token);
+        let requests: Vec<_> = message.writes.iter().map(|(request, _, _)| *request).collect();
+        let (tell, told) = oneshot::channel();
         if let Some(arrives) = fate.arrives {
-            let (world, key) = (self.world.clone(), key.clone());
+            let world = self.world.clone();
             self.world.runtime().spawn(async move {
                 sleep(arrives).await;
-                let arrival = arrive(&world, &key, request, &write);
-                let applied = arrival.1;
+                let arrival = message.arrive(&world);
+                let is_applied = matches!(arrival, Arrival::Applied(_));
                 // Whoever has given up does not hear.
                 let _ = tell.send(arrival);
-                if let (true, Some(again)) = (applied, fate.again) {
+                if let (true, Some(again)) = (is_applied, fate.again) {
                     sleep(again).await;
-                    arrive(&world, &key, request, &write);
+                    message.arrive(&world);
                 }
             });
         }
         let timeout = Duration::from_millis(self.world.state().network.timeout_ms);
-        let (after, outcome) = match fate.answer {
-            Answer::Outcome(after) if after <= timeout => {
-                sleep_until(sent + after).await;
-                (after, told.await.ok())
-            }
-            Answer::Outcome(_) => (timeout, None),
-            Answer::Nothing(after) | Answer::Throttled(after) | Answer::Rejected(after) => (after, None),
+        let (after, is_answered) = match fate.answer {
+            Answer::Outcome(after) => (after.min(timeout), after <= timeout),
+            Answer::Nothing(after) | Answer::Throttled(after) | Answer::Rejected(after) => (after, false),
         };
         sleep_until(sent + after).await;
+        let arrival = if is_answered { told.await.ok() } else { None };
         self.unless_dead().await;
-        self.heard(request, number, fate.answer, outcome)
+        let heard = match (fate.answer, arrival) {
+            (_, Some(arrival)) => Heard::Outcome(arrival),
+            (Answer::Throttled(_), None) => Heard::Refused(unavailable("throttled")),
+            (Answer::Rejected(_), None) => Heard::Error(unavailable("rejected")),
+            _ => Heard::Unknown(unavailable("no answer")),
+        };
+        for (place, (request, (_, write))) in requests.into_iter().zip(writes).enumerate() {
+            self.world.note(Event::Heard { request, heard: heard.about(place, write) });
+        }
+        heard
     }
 
-    fn heard(&self, request: Request, number: u64, answer: Answer, outcome: Option<Arrival>) -> Outcome {
-        let error = |message: &str| StoreError::new(StoreErrorKind::Unavailable, message);
-        let (heard, outcome) = match (answer, outcome) {
-            (_, Some((Some(item), true))) => (Heard::Done, Outcome::Done(item)),
-            (_, Some((item, _))) => {
-                let seen = item.as_ref().and_then(|item| item.writers.get(&self.client).copied());
-                let heard = if seen == Some(number) { Heard::Repeated } else { Heard::Failed };
-                (heard, Outcome::Failed(item))
-            }
-            (Answer::Throttled(_), _) => (Heard::Refused, Outcome::Refused(error("throttled"))),
-            (Answer::Rejected(_), _) => (Heard::Error, Outcome::Error(error("rejected"))),
-            _ => (Heard::Unknown, Outcome::Unknown(error("no answer"))),
-        };
-        self.world.note(Event::Heard { request, heard });
-        outcome
+    /// Writes that are sent now, and noted as what the client means to do.
+    fn message(&self, writes: &[(BucketKey, BucketWrite)], token: Option<&str>) -> Message {
+        let (client, now) = (self.client, self.world.time().now());
+        let mut state = self.world.state();
+        let State { history, decided, .. } = &mut *state;
+        let anew = Decided { clock: self.clock.now(), at: now };
+        let decided = token.map_or(anew, |token| *decided.entry(token.to_owned()).or_insert(anew));
+        let noted = writes.iter().map(|(key, write)| {
+            let request = history.next_request();
+            let event =
+                Event::Sent { request, client, key: key.clone(), write: Box::new(write.clone()), decided };
+            history.note(now, event);
+            // A mutation is what the client does wrong.
+            let write = match self.world.mutation() {
+                Some(mutation) => mutation.of_write(write, decided.clock, request),
+                None => write.clone(),
+            };
+            (request, key.clone(), write)
+        });
+        Message { writes: noted.collect(), token: token.map(str::to_owned) }
     }
 }
 
-/// A write arrives at the table.
-fn arrive(world: &World, key: &BucketKey, request: Request, write: &BucketWrite) -> Arrival {
-    let now = world.time().now();
-    let mut state = world.state();
-    let State { items, history, .. } = &mut *state;
-    match execute(items.get(key), write) {
-        Ok(item) => {
-            history.note(now, Event::Applied { request, item: item.clone() });
-            items.insert(key.clone(), item.clone());
-            (Some(item), true)
+fn unavailable(message: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, message)
+}
+
+/// Writes on their way to the table.
+struct Message {
+    writes: Vec<(Request, BucketKey, BucketWrite)>,
+    /// What a repeated transaction is recognised by.
+    token: Option<String>,
+}
+
+/// For each write, whether its condition did not hold, and if so, the item.
+type Found = Vec<Option<Option<BucketItem>>>;
+
+/// What an arrival at the table came to.
+enum Arrival {
+    /// All was applied: the items after it.
+    Applied(Vec<BucketItem>),
+    /// Nothing was: the items as they are.
+    Failed(Found),
+}
+
+/// What the client hears.
+enum Heard {
+    Outcome(Arrival),
+    Unknown(StoreError),
+    Refused(StoreError),
+    Error(StoreError),
+}
+
+impl Heard {
+    /// What it says about one of the writes.
+    fn about(&self, place: usize, write: &BucketWrite) -> history::Heard {
+        match self {
+            Self::Outcome(Arrival::Applied(_)) => history::Heard::Done,
+            Self::Outcome(Arrival::Failed(found)) => match &found[place] {
+                Some(Some(item)) if write.stamp.is_last_of(item) => history::Heard::Repeated,
+                _ => history::Heard::Failed,
+            },
+            Self::Unknown(_) => history::Heard::Unknown,
+            Self::Refused(_) => history::Heard::Refused,
+            Self::Error(_) => history::Heard::Error,
         }
-        Err(_) => {
-            history.note(now, Event::NotApplied { request });
-            (items.get(key).cloned(), false)
+    }
+}
+
+impl Message {
+    /// Arrives at the table.
+    fn arrive(&self, world: &World) -> Arrival {
+        let now = world.time().now();
+        let mut state = world.state();
+        let State { items, history, tokens, .. } = &mut *state;
+        let of = |(_, key, write): &(Request, BucketKey, BucketWrite)| {
+            let found = items.get(key);
+            execute(found, write).map_err(|_| found.cloned())
+        };
+        let outcomes: Vec<_> = self.writes.iter().map(of).collect();
+        let is_repeated = self.token.as_ref().is_some_and(|token| tokens.contains(token));
+        if !is_repeated && outcomes.iter().any(Result::is_err) {
+            for (request, _, _) in &self.writes {
+                history.note(now, Event::NotApplied { request: *request });
+            }
+            let found = outcomes.into_iter().map(Result::err);
+            return Arrival::Failed(found.collect());
         }
+        if !is_repeated {
+            tokens.extend(self.token.clone());
+            for ((request, key, _), item) in self.writes.iter().zip(outcomes.into_iter().flatten()) {
+                history.note(now, Event::Applied { request: *request, item: item.clone() });
+                items.insert(key.clone(), item);
+            }
+        }
+        Arrival::Applied(self.writes.iter().filter_map(|(_, key, _)| items.get(key).cloned()).collect())
     }
 }
 
 impl Table for Line {
     async fn update(&self, key: &BucketKey, write: &BucketWrite) -> Outcome {
-        self.unless_dead().await;
-        self.send(key, write).await
+        match self.send(&[(key.clone(), write.clone())], None).await {
+            Heard::Outcome(Arrival::Applied(items)) => match items.into_iter().next() {
+                Some(item) => Outcome::Done(item),
+                None => Outcome::Error(unavailable("nothing was applied")),
+            },
+            Heard::Outcome(Arrival::Failed(found)) => {
+                Outcome::Failed(found.into_iter().flatten().flatten().next())
+            }
+            Heard::Unknown(error) => Outcome::Unknown(error),
+            Heard::Refused(error) => Outcome::Refused(error),
+            Heard::Error(error) => Outcome::Error(error),
+        }
     }
 
-    /// Transactions are not simulated: cascades write their levels in parallel.
-    async fn transact(&self, _writes: &[(BucketKey, BucketWrite)], _token: &str) -> TransactOutcome {
-        TransactOutcome::Error(StoreError::new(StoreErrorKind::Invalid, "not simulated"))
+    async fn transact(&self, writes: &[(BucketKey, BucketWrite)], token: &str) -> TransactOutcome {
+        match self.send(writes, Some(token)).await {
+            Heard::Outcome(Arrival::Applied(_)) => TransactOutcome::Done,
+            Heard::Outcome(Arrival::Failed(found)) => TransactOutcome::Failed(found),
+            Heard::Unknown(error) => TransactOutcome::Unknown(error),
+            Heard::Refused(error) => TransactOutcome::Refused(error),
+            Heard::Error(error) => TransactOutcome::Error(error),
+        }
     }
 
     async fn get(&self, keys: &[BucketKey]) -> Result<Vec<Option<BucketItem>>, StoreError> {
         self.unless_dead().await;
         let fate = self.fate();
-        let failed = |message: &str| Err(StoreError::new(StoreErrorKind::Unavailable, message));
         let answer = match (fate.arrives, fate.answer) {
             (Some(arrives), Answer::Outcome(after)) => {
                 sleep(arrives).await;
@@ -166,11 +236,11 @@ impl Table for Line {
             }
             (_, Answer::Outcome(after) | Answer::Nothing(after)) => {
                 sleep(after).await;
-                failed("no answer")
+                Err(unavailable("no answer"))
             }
             (_, Answer::Throttled(after) | Answer::Rejected(after)) => {
                 sleep(after).await;
-                failed("throttled")
+                Err(unavailable("throttled"))
             }
         };
         self.unless_dead().await;

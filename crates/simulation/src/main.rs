@@ -91,7 +91,7 @@ fn many(cli: &Cli) -> bool {
     };
     let total = thread::scope(|scope| {
         let threads: Vec<_> = (0..cli.threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let done = threads.into_iter().map(|thread| thread.join());
+        let done = threads.into_iter().map(thread::ScopedJoinHandle::join);
         // A panic in a run is passed on.
         done.map(|total| total.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .fold(Total::default(), Total::with)

@@ -1,6 +1,6 @@
 //! A token bucket as the textbook has it: a balance and a refill clock, in exact rational numbers.
 
-use zae_limiter_core::Limit;
+use zae_limiter_core::{Limit, Millitokens};
 
 /// Balances are counted in this part of a millitoken. Every refill period of a simulation divides it, in ms, so that
 /// every refill is a whole number.
@@ -32,6 +32,11 @@ impl Bucket {
     fn balance_at(&self, at: u64) -> i128 {
         let passed = i128::from(at) - i128::from(self.at);
         (self.balance + passed * per_ms(&self.limit)).min(burst(&self.limit))
+    }
+
+    /// When it was last taken from.
+    pub const fn changed_at(&self) -> u64 {
+        self.at
     }
 
     /// Whether it holds `milli` millitokens.
@@ -69,9 +74,14 @@ impl Bucket {
     }
 
     /// The balance at `at`, for people.
-    pub fn tokens(&self, at: u64) -> f64 {
-        self.balance_at(at) as f64 / (PARTS * 1_000) as f64
+    pub fn balance(&self, at: u64) -> Millitokens {
+        millitokens(self.balance_at(at))
     }
+}
+
+/// Parts in whole millitokens, for people.
+pub fn millitokens(parts: i128) -> Millitokens {
+    Millitokens::new(i64::try_from(parts.div_euclid(PARTS)).unwrap_or(i64::MAX))
 }
 
 /// `milli` millitokens, counted in parts.
@@ -94,7 +104,7 @@ fn amount_milli(limit: &Limit) -> i128 {
 }
 
 fn period_ms(limit: &Limit) -> i128 {
-    let period = limit.refill_period().as_millis() as i128;
+    let period = i128::from(limit.refill_period().as_secs()) * 1_000;
     assert!(PARTS % period == 0, "a period of {period} ms is none that the model can do");
     period
 }

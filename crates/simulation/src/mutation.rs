@@ -3,10 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use zae_limiter_core::{Clock, FullAt};
+use zae_limiter_core::{FullAt, Timestamp};
 use zae_limiter_store_dynamodb::plan::{BucketWrite, Expiry, Found, LimitWrite, Stamp, Step};
 
-use crate::clock::SkewedClock;
 use crate::history::Request;
 
 /// One way to break it.
@@ -41,21 +40,20 @@ impl Mutation {
     ];
 
     /// The write that is sent in place of `write`.
-    pub fn of_write(self, write: &BucketWrite, clock: &SkewedClock, request: Request) -> BucketWrite {
+    pub fn of_write(self, write: &BucketWrite, clock: Timestamp, request: Request) -> BucketWrite {
         let mut write = write.clone();
         match self {
-            Self::BusyWithoutLowerBound | Self::IdleWithoutCondition | Self::NoRescaling => {
-                write.limits.iter_mut().for_each(|limit| self.of_limit(limit));
-            }
             // A take has its upper bound to hold to.
-            Self::ChargeWithoutMax if write.acquires <= 0 => {
-                write.limits.iter_mut().for_each(|limit| self.of_limit(limit));
-            }
+            Self::ChargeWithoutMax if write.acquires > 0 => {}
+            Self::BusyWithoutLowerBound
+            | Self::IdleWithoutCondition
+            | Self::ChargeWithoutMax
+            | Self::NoRescaling => write.limits.iter_mut().for_each(|limit| self.of_limit(limit)),
             Self::NoStamps => write.stamp = Stamp::new(write.stamp.writer, u64::MAX / 2 + request.0 as u64),
             Self::EarlyExpiry => {
-                write.expiry = Expiry::Raise(clock.now().as_millis() / 1_000 + 1);
+                write.expiry = Expiry::Raise(clock.as_millis() / 1_000 + 1);
             }
-            Self::ChargeWithoutMax | Self::NoCompensation => {}
+            Self::NoCompensation => {}
         }
         write
     }
@@ -63,19 +61,19 @@ impl Mutation {
     fn of_limit(self, write: &mut LimitWrite) {
         let cost = write.limit.rate().scaled_cost(write.consumed);
         match (self, &mut write.step) {
-            (Self::BusyWithoutLowerBound, Step::Busy { from, .. }) => *from = i128::MIN,
+            (Self::BusyWithoutLowerBound | Self::ChargeWithoutMax, Step::Busy { from, .. }) => {
+                *from = i128::MIN;
+            }
             (Self::IdleWithoutCondition, Step::Idle { before, found, .. }) => {
                 *before = i128::MAX;
-                if *found == Found::Absent {
-                    *found = Found::Unknown;
-                }
+                // It need not be absent either.
+                *found = if *found == Found::Absent { Found::Unknown } else { *found };
             }
-            (Self::ChargeWithoutMax, Step::Busy { from, .. }) => *from = i128::MIN,
             (Self::ChargeWithoutMax, step @ Step::Idle { found: Found::Present, .. }) => {
                 *step = Step::Busy { from: i128::MIN, to: i128::MAX, cost };
             }
             (Self::NoRescaling, Step::Swap { from, after, .. }) => {
-                *after = FullAt::from_scaled(from.scaled() + cost)
+                *after = FullAt::from_scaled(from.scaled() + cost);
             }
             _ => {}
         }

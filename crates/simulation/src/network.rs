@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 /// How often what goes wrong, of 1,000 requests each.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Network {
     /// Round trips take up to so many ms.
     pub latency_ms: u64,

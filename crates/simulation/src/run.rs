@@ -55,12 +55,14 @@ async fn play(scenario: Arc<Scenario>, rng: Rng, mutation: Option<Mutation>) -> 
     }
     // What is still under way arrives, and is settled.
     sleep(Duration::from_millis(4 * LATEST_MS)).await;
-    std::mem::take(&mut world.state().history)
+    let mut history = std::mem::take(&mut world.state().history);
+    history.denials_hold_ms = scenario.denials_hold_ms();
+    history
 }
 
 fn start(world: &World, scenario: &Scenario) -> Client {
     let skew = scenario.skew(&mut world.state().rng);
-    Client::start(world, scenario.options.clone(), skew)
+    Client::start(world, scenario, skew)
 }
 
 /// Where phases are played.
@@ -77,11 +79,11 @@ impl Stage {
         let mut acts: Vec<JoinHandle<()>> = Vec::new();
         for _ in 0..phase.calls {
             let begins = self.world.up_to(phase.spread);
-            let parts = self.scenario.call(&mut self.world.state().rng, phase.versions);
             let manner = Manner::of(&self.world, self.scenario.impatient);
-            let stage = self.clone();
+            let (stage, versions) = (self.clone(), phase.versions);
             acts.push(self.later(begins, async move {
                 let client = stage.some_client();
+                let parts = stage.scenario.call(&mut stage.world.state().rng, versions, client.lags());
                 let work = lease(stage.world.clone(), client.clone(), parts, manner);
                 // The caller is gone if its process crashes.
                 let _ = client.spawn(work).await;

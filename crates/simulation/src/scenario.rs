@@ -26,14 +26,27 @@ pub struct Scenario {
     pub network: Network,
     /// How hard clients try.
     pub options: CombineOptions,
+    /// Whether a cascade is one transaction.
+    pub takes_together: bool,
     /// Callers that give up early, of 1,000.
     pub impatient: u32,
-    /// Whether clients and their callers differ about the limits while these change.
-    pub stale_limits: bool,
+    /// Who is behind the times while the limits change.
+    pub stale: Stale,
     /// Who is limited; parents before their children.
     pub entities: Vec<Entity>,
     /// What goes on, one after the other.
     pub phases: Vec<Phase>,
+}
+
+/// Who goes by limits that have changed meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub enum Stale {
+    /// Nobody: all know of a change at once.
+    Nobody,
+    /// Every other call of everyone.
+    Calls,
+    /// Some clients, all the time.
+    Clients,
 }
 
 /// Who is limited.
@@ -77,16 +90,31 @@ impl Scenario {
         };
         let phases = (0..rng.usize(1..5)).map(|i| phase(rng, i, trouble, changing)).collect();
         Self {
-            clients: [1, 1, 2, 3, 5][rng.usize(..5)],
+            clients: [1, 1, 2, 2, 3, 3, 5, 12][rng.usize(..8)],
             skew_ms,
             expiry_ahead_ms: rng.u64(..5_000),
             network: network(rng, trouble),
             options,
+            takes_together: rng.u32(..4) == 0,
             impatient: [0, 50, 300][rng.usize(..3)],
-            stale_limits: rng.bool(),
+            stale: [Stale::Nobody, Stale::Calls, Stale::Clients][rng.usize(..3)],
             entities,
             phases,
         }
+    }
+
+    /// For how long a denial may go by what was known, and what is under way, in ms; where one client is alone and
+    /// nothing is uncertain.
+    pub fn denials_hold_ms(&self) -> Option<u64> {
+        let Network { latency_ms, timeout_ms, .. } = self.network;
+        let is_lossless = self.network == Network { latency_ms, timeout_ms, ..Network::default() };
+        let is_constant = self.phases.iter().all(|phase| phase.versions == 1);
+        let is_safe = self.phases.iter().all(|phase| phase.crashes == 0 && !phase.outage);
+        let known_for = u64::try_from(self.options.denial_ttl.as_millis()).unwrap_or(u64::MAX);
+        let is_certain = is_lossless && is_constant && is_safe && self.skew_ms == 0;
+        // Transactions do not wait for the other writes of their process.
+        let is_alone = self.clients == 1 && !self.takes_together;
+        (is_certain && is_alone).then_some(known_for + 2 * latency_ms)
     }
 
     /// A skew within the bounds.
@@ -95,14 +123,19 @@ impl Scenario {
         rng.i64(-most..=most)
     }
 
-    /// One call: the bucket of an entity, and perhaps those of its ancestors. `versions` of the limits are in use.
-    pub fn call(&self, rng: &mut Rng, versions: usize) -> Vec<Part> {
+    /// One call: the bucket of an entity, and perhaps those of its ancestors. `versions` of the limits are in use; a
+    /// client that lags behind may not know of the last.
+    pub fn call(&self, rng: &mut Rng, versions: usize, lags: bool) -> Vec<Part> {
         let mut next = Some(rng.usize(..self.entities.len()));
         let mut parts = Vec::new();
         let cascade = rng.u32(..10) < 7;
         while let Some(entity) = next.map(|i| &self.entities[i]) {
             let current = versions.min(entity.versions.len()) - 1;
-            let version = if self.stale_limits { rng.usize(..=current) } else { current };
+            let version = match self.stale {
+                Stale::Calls => rng.usize(..=current),
+                Stale::Clients if lags => current.saturating_sub(1),
+                Stale::Nobody | Stale::Clients => current,
+            };
             let limits = entity.versions[version].clone();
             let amounts = limits.iter().map(|limit| Millitokens::new(amount(rng, limit))).collect();
             parts.push(Part { key: entity.key.clone(), limits, amounts });
@@ -192,10 +225,12 @@ fn changed(rng: &mut Rng, limits: &LimitSet) -> LimitSet {
 }
 
 fn phase(rng: &mut Rng, nth: usize, trouble: u32, changing: bool) -> Phase {
-    let idle = match rng.u32(..6) {
-        0..2 => Duration::ZERO,
-        2..4 => Duration::from_millis(rng.u64(..10_000)),
-        4 => Duration::from_secs(rng.u64(..300)),
+    let idle = match rng.u32(..8) {
+        0..3 => Duration::ZERO,
+        3..5 => Duration::from_millis(rng.u64(..10_000)),
+        5 => Duration::from_secs(rng.u64(..300)),
+        // Long enough for entries of writers to be swept.
+        6 => Duration::from_secs(rng.u64(600..1_500)),
         // Long enough for items to expire.
         _ => Duration::from_secs(rng.u64(3_600..20_000)),
     };

@@ -11,7 +11,7 @@ use zae_limiter_store_dynamodb::item::BucketItem;
 use zae_limiter_store_dynamodb::table::BucketKey;
 
 use crate::clock::TrueTime;
-use crate::history::{Event, History};
+use crate::history::{Decided, Event, History};
 use crate::mutation::Mutation;
 use crate::network::Network;
 
@@ -38,6 +38,8 @@ pub struct State {
     pub network: Network,
     /// Tokens of transactions that were applied.
     pub tokens: Vec<String>,
+    /// When transactions were decided on, by their tokens.
+    pub decided: BTreeMap<String, Decided>,
     /// What happened.
     pub history: History,
 }
@@ -46,7 +48,14 @@ impl World {
     /// An empty table.
     pub fn new(rng: Rng, network: Network, mutation: Option<Mutation>, skew_ms: u64) -> Self {
         let history = History::new(skew_ms);
-        let state = State { rng, items: BTreeMap::new(), network, tokens: Vec::new(), history };
+        let state = State {
+            rng,
+            items: BTreeMap::new(),
+            network,
+            tokens: Vec::new(),
+            decided: BTreeMap::new(),
+            history,
+        };
         Self(Arc::new(Inner {
             time: TrueTime::begin(),
             runtime: Handle::current(),

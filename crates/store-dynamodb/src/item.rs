@@ -22,6 +22,13 @@ impl Writer {
         }))
     }
 
+    /// The writer of the transactions of this process, which may meet its other writes on one item.
+    #[must_use]
+    pub fn of_transactions(self) -> Self {
+        let place = |letter| LETTERS.iter().position(|other| *other == letter).unwrap_or(0);
+        Self(self.0.map(|letter| LETTERS[(place(letter) + LETTERS.len() / 2) % LETTERS.len()]))
+    }
+
     /// Reads what [`fmt::Display`] prints.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; 6] = text.as_bytes().try_into().ok()?;
@@ -71,14 +78,24 @@ impl BucketItem {
         Some(Level { limits, ..level.clone() })
     }
 
+    /// The instant at which the state is carried over to other limits: now, but not before any write that the item
+    /// remembers. Otherwise two processes that differ about the limits, and whose clocks differ, would make something
+    /// of every change to and fro.
+    pub fn carried_over_at(&self, now: Timestamp) -> Timestamp {
+        // Numbers follow the clock: see `Stamps`.
+        let written = self.writers.values().map(|number| Timestamp::from_millis(number / 1_000));
+        written.fold(now, Timestamp::max)
+    }
+
     /// The states of `wanted` at `now`, each on the scale of its own rate; a limit that the item has not is full.
     pub fn states_of<'a>(
         &'a self,
         wanted: &'a LimitSet,
         now: Timestamp,
     ) -> impl Iterator<Item = FullAt> + 'a {
+        let at = self.carried_over_at(now);
         wanted.iter().map(move |limit| match self.limits.get(limit.name()) {
-            Some(held) => held.limit.rate().rescaled(held.full_at, limit.rate(), now),
+            Some(held) => held.limit.rate().rescaled(held.full_at, limit.rate(), at),
             None => FullAt::ALWAYS,
         })
     }

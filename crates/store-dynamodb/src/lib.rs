@@ -22,7 +22,7 @@ mod stats;
 mod store;
 pub mod table;
 pub mod take;
-mod transact;
+pub mod transact;
 pub mod version;
 
 pub use admin::{Progress, TableAdmin};

@@ -104,8 +104,14 @@ impl LevelDecision {
     }
 }
 
-/// The states as the levels were found: those that had admitted, without what was taken of them and returned.
+/// The states as the levels were found: those that had admitted, without what was taken of them and returned. At the
+/// earliest instant of a denial: at a later one, the levels that denied may hold enough again, and none would say why.
 fn as_found(take: Change<'_>, found: Vec<LevelDecision>) -> Reading {
+    let denials = found.iter().filter_map(|decision| match decision {
+        LevelDecision::Denied(reading) => Some(reading.at),
+        LevelDecision::Admitted(_) => None,
+    });
+    let denied_at = denials.min();
     let readings = take.by_level().zip(found).map(|((level, amounts), decision)| match decision {
         LevelDecision::Denied(reading) => reading,
         LevelDecision::Admitted(mut reading) => {
@@ -115,7 +121,8 @@ fn as_found(take: Change<'_>, found: Vec<LevelDecision>) -> Reading {
             reading
         }
     });
-    let reading = joined(readings);
+    let mut reading = joined(readings);
+    reading.at = denied_at.unwrap_or(reading.at);
     debug_assert_eq!(reading.full_at.len(), limits_of(take.levels).count());
     reading
 }

@@ -10,14 +10,14 @@ use zae_limiter_core::{
 use crate::combine::Combiner;
 use crate::execute::execute;
 use crate::item::{BucketItem, Known};
-use crate::plan::{Asked, BucketWrite, Kind};
-use crate::table::{BucketKey, Table, TransactOutcome};
+use crate::plan::{Asked, BucketWrite, Kind, Stamp};
+use crate::table::{BucketKey, Outcome, Table, TransactOutcome};
 
 /// Tells whoever waits for a decision.
 type Reply = oneshot::Sender<Result<Decision, StoreError>>;
 
 /// Takes from all levels by one transaction. If the future is dropped, whatever it took is returned (invariant I6).
-pub(crate) async fn take_together<T: Table>(
+pub async fn take_together<T: Table>(
     combiner: &Combiner<T>,
     runtime: &Handle,
     take: Change<'_>,
@@ -73,16 +73,15 @@ impl<T: Table> Together<T> {
     async fn take(&self, reply: &Reply) -> Result<Decision, StoreError> {
         if self.can_never_be() {
             let items = self.combiner.table().get(&self.keys()).await?;
-            return Ok(Decision::Denied(self.reading(items)));
+            return Ok(Decision::Denied(self.reading(items, self.combiner.clock().now())));
         }
-        let started = self.combiner.clock().now();
-        let (mut tries, mut failures) = (0, 0);
+        let mut effort = Effort { started: self.combiner.clock().now(), tries: 0 };
+        let mut failures = 0;
         loop {
             if reply.is_closed() {
                 return Err(StoreError::new(StoreErrorKind::Unavailable, "whoever asked has gone"));
             }
-            let attempt = self.attempt(started, &mut tries).await?;
-            let found = match attempt {
+            let found = match self.attempt(&mut effort).await? {
                 Attempt::Admitted(reading) => return Ok(Decision::Admitted(reading)),
                 Attempt::Failed(found) => found,
             };
@@ -90,10 +89,9 @@ impl<T: Table> Together<T> {
                 return Ok(Decision::Denied(reading));
             }
             failures += 1;
-            tries += 1;
-            if tries >= self.combiner.options().attempts {
-                let message = "the buckets changed under every transaction: too much contention";
-                return Err(StoreError::new(StoreErrorKind::Unavailable, message));
+            effort.tries += 1;
+            if effort.tries >= self.combiner.options().attempts {
+                return Err(contention());
             }
             // The first failure is a wrong guess; repeated ones are other processes, which a random delay lets pass.
             if failures > 1 {
@@ -102,11 +100,10 @@ impl<T: Table> Together<T> {
         }
     }
 
-    /// Plans one transaction and sends it until its outcome is known.
-    async fn attempt(&self, started: Timestamp, tries: &mut u32) -> Result<Attempt, StoreError> {
-        let options = self.combiner.options();
+    /// Plans one transaction and sends it until its outcome is known, and known to stay so.
+    async fn attempt(&self, effort: &mut Effort) -> Result<Attempt, StoreError> {
         let now = self.combiner.clock().now();
-        let stamp = self.combiner.stamps().next(now);
+        let stamp = self.combiner.transaction_stamps().next(now);
         let writes: Vec<(BucketKey, BucketWrite)> = self
             .asked()
             .map(|asked| {
@@ -116,16 +113,25 @@ impl<T: Table> Together<T> {
             })
             .collect();
         let token = format!("{}-{}", stamp.writer, stamp.number);
+        // Whether a try of it may still be on its way.
+        let mut is_uncertain = false;
         loop {
             // Always the same parameters and the same token: whatever arrives twice is applied once.
             let error = match self.combiner.table().transact(&writes, &token).await {
                 TransactOutcome::Done => return self.applied(&writes, now).await.map(Attempt::Admitted),
+                TransactOutcome::Failed(found)
+                    if found.iter().flatten().flatten().any(|item| stamp.is_last_of(item)) =>
+                {
+                    // An earlier try was applied, and only its answer was lost.
+                    return self.applied(&writes, now).await.map(Attempt::Admitted);
+                }
+                TransactOutcome::Failed(_) if is_uncertain => {
+                    self.fence(stamp, effort).await?;
+                    // What it came to before the fence, it says once more.
+                    is_uncertain = false;
+                    continue;
+                }
                 TransactOutcome::Failed(found) => {
-                    let own = |item: &BucketItem| item.writers.get(&stamp.writer) == Some(&stamp.number);
-                    if found.iter().flatten().flatten().any(own) {
-                        // An earlier try was applied, and only its answer was lost.
-                        return self.applied(&writes, now).await.map(Attempt::Admitted);
-                    }
                     for ((key, write), found) in writes.iter().zip(&found) {
                         if let Some(item) = found {
                             self.combiner.bucket(key).learn(write, item.clone(), false, now);
@@ -133,15 +139,61 @@ impl<T: Table> Together<T> {
                     }
                     return Ok(Attempt::Failed(found));
                 }
-                TransactOutcome::Unknown(error) | TransactOutcome::Refused(error) => error,
+                TransactOutcome::Unknown(error) => {
+                    is_uncertain = true;
+                    error
+                }
+                TransactOutcome::Refused(error) => error,
                 TransactOutcome::Error(error) => return Err(error),
             };
-            *tries += 1;
-            if *tries >= options.attempts || self.combiner.clock().now().since(started) >= options.timeout {
-                return Err(error);
-            }
-            self.combiner.back_off(*tries).await;
+            self.try_again(effort, error).await?;
         }
+    }
+
+    /// Makes sure that a transaction, if it has not been applied, never will be, however late a try of it arrives: one
+    /// of its buckets refuses it.
+    async fn fence(&self, stamp: Stamp, effort: &mut Effort) -> Result<(), StoreError> {
+        let level = &self.levels[0];
+        let key = BucketKey::of(level);
+        let bucket = self.combiner.bucket(&key);
+        let fence = self.combiner.transaction_stamps().next(self.combiner.clock().now()).fencing(stamp);
+        loop {
+            let now = self.combiner.clock().now();
+            let nothing = Asked { level, amounts: &[], acquires: 0, kind: Kind::Apply };
+            let write = bucket.plan_for(nothing, now, fence);
+            let error = match self.combiner.table().update(&key, &write).await {
+                Outcome::Done(item) => {
+                    bucket.learn(&write, Some(item), true, now);
+                    return Ok(());
+                }
+                Outcome::Failed(found) => {
+                    // A later transaction of this process is as good a fence.
+                    let seen = found.as_ref().and_then(|item| item.writers.get(&stamp.writer));
+                    let is_fenced = seen.is_some_and(|seen| *seen >= stamp.number);
+                    bucket.learn(&write, found, false, now);
+                    if is_fenced {
+                        return Ok(());
+                    }
+                    contention()
+                }
+                Outcome::Unknown(error) | Outcome::Refused(error) => error,
+                Outcome::Error(error) => return Err(error),
+            };
+            self.try_again(effort, error).await?;
+        }
+    }
+
+    /// Waits before the next try, or fails with `error` if there were enough.
+    async fn try_again(&self, effort: &mut Effort, error: StoreError) -> Result<(), StoreError> {
+        let options = self.combiner.options();
+        effort.tries += 1;
+        if effort.tries >= options.attempts
+            || self.combiner.clock().now().since(effort.started) >= options.timeout
+        {
+            return Err(error);
+        }
+        self.combiner.back_off(effort.tries).await;
+        Ok(())
     }
 
     /// The states after a transaction. It does not tell them: they follow from what was known, else they are read.
@@ -166,7 +218,7 @@ impl<T: Table> Together<T> {
                 items.push(item);
             }
         }
-        Ok(self.reading(items))
+        Ok(self.reading(items, self.combiner.clock().now()))
     }
 
     /// The states found, if one of those that the transaction failed on really denies. Those that it did not tell of
@@ -184,7 +236,7 @@ impl<T: Table> Together<T> {
         let mut read =
             if keys.is_empty() { Vec::new() } else { self.combiner.table().get(&keys).await? }.into_iter();
         let items = found.into_iter().map(|found| found.unwrap_or_else(|| read.next().flatten()));
-        Ok(Some(self.reading(items.collect())))
+        Ok(Some(self.reading(items.collect(), now)))
     }
 
     /// Whether a level is asked for more than it ever holds.
@@ -205,8 +257,7 @@ impl<T: Table> Together<T> {
         self.levels.iter().map(BucketKey::of).collect()
     }
 
-    fn reading(&self, items: Vec<Option<BucketItem>>) -> Reading {
-        let at = self.combiner.clock().now();
+    fn reading(&self, items: Vec<Option<BucketItem>>, at: Timestamp) -> Reading {
         let readings =
             self.levels.iter().zip(items).map(|(level, item)| Known { item, at }.reading(&level.limits, at));
         let full_at: SmallVec<_> = readings.flat_map(|reading| reading.full_at).collect();
@@ -220,6 +271,12 @@ impl<T: Table> Together<T> {
     }
 }
 
+/// How much has been tried for one take.
+struct Effort {
+    started: Timestamp,
+    tries: u32,
+}
+
 /// For each level, whether the transaction failed on it, and if so, its item.
 type Found = Vec<Option<Option<BucketItem>>>;
 
@@ -229,6 +286,11 @@ enum Attempt {
     Admitted(Reading),
     /// Nothing was taken; the items that conditions failed on.
     Failed(Found),
+}
+
+fn contention() -> StoreError {
+    let message = "the buckets changed under every transaction: too much contention";
+    StoreError::new(StoreErrorKind::Unavailable, message)
 }
 
 fn admits(level: &Level, amounts: &[Millitokens], item: Option<&BucketItem>, now: Timestamp) -> bool {

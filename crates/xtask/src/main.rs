@@ -1,8 +1,9 @@
-//! Repository chores: `cargo xtask test | lint | bench`.
+//! Repository chores: `cargo xtask test | lint | simulate | bench`.
 
 mod bench;
 mod engine;
 mod lint;
+mod simulate;
 mod steps;
 mod test;
 
@@ -24,6 +25,9 @@ enum Chore {
     Test(test::Test),
     /// Checks formatting, clippy, documentation, feature combinations and dependencies; fails on any finding.
     Lint,
+    /// Checks the protocol of the `DynamoDB` store on a simulated table, seed by seed.
+    #[command(disable_help_flag = true)]
+    Simulate(simulate::Simulate),
     /// Measures, and prints a table; the figures go to `target/bench/`.
     Bench(bench::Bench),
 }
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test(test) => test.run(),
         Chore::Lint => lint::check(),
+        Chore::Simulate(simulate) => simulate.run(),
         Chore::Bench(bench) => bench.run(),
     };
     match outcome {

@@ -49,7 +49,9 @@ fn collect(history: &History) -> BTreeMap<(&BucketKey, &LimitName), Limited<'_>>
         }
     }
     // The calls of clients that crashed have no end.
-    called.into_values().for_each(|call| note(&mut all, call, None));
+    for call in called.into_values() {
+        note(&mut all, call, None);
+    }
     all
 }
 

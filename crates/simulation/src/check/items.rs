@@ -2,33 +2,37 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zae_limiter_core::{Limit, LimitName};
-use zae_limiter_store_dynamodb::item::{BucketItem, Writer};
+use zae_limiter_core::{Limit, LimitName, Millitokens};
+use zae_limiter_store_dynamodb::item::{BucketItem, LimitItem, Writer};
 use zae_limiter_store_dynamodb::plan::BucketWrite;
 use zae_limiter_store_dynamodb::table::BucketKey;
 
 use super::Violation;
-use crate::history::{Event, History, Request};
-use crate::model::{Bucket, burst, parts, per_ms};
+use super::windows::Windows;
+use crate::history::{Decided, Event, History, Request};
+use crate::model::Bucket;
 
-pub(super) fn check(history: &History) -> Result<(), Violation> {
-    let mut table = Table::default();
-    let mut sent: BTreeMap<Request, Write<'_>> = BTreeMap::new();
+/// The states of every limit, each with the true time at which it began. A deleted bucket is full: it has none.
+pub(super) type States<'a> = BTreeMap<(&'a BucketKey, &'a LimitName), Vec<(u64, Bucket)>>;
+
+pub(super) fn check(history: &History) -> Result<States<'_>, Violation> {
+    let mut table = Table { skew_ms: history.skew_ms, ..Table::default() };
+    let mut sent: BTreeMap<Request, Sent<'_>> = BTreeMap::new();
     for (at, event) in &history.events {
         match event {
-            Event::Sent { request, client, key, write, clock } => {
-                let write = Write { client: *client, key, write, clock: clock.as_millis() };
+            Event::Sent { request, key, write, decided, .. } => {
+                let write = Sent { key, write, decided: *decided };
                 sent.insert(*request, write);
             }
             Event::Applied { request, item } => {
-                let applied = table.apply(&sent[request], item);
+                let applied = table.apply(&sent[request], item, *at);
                 applied.map_err(|violation| violation.in_request(*request))?;
             }
             Event::Deleted { key, item } => table.delete(key, item, at - history.skew_ms)?,
             _ => {}
         }
     }
-    Ok(())
+    Ok(table.states)
 }
 
 impl Violation {
@@ -38,19 +42,20 @@ impl Violation {
 }
 
 /// A write as its client meant it.
-struct Write<'a> {
-    client: Writer,
+struct Sent<'a> {
     key: &'a BucketKey,
     write: &'a BucketWrite,
-    clock: u64,
+    decided: Decided,
 }
 
 /// The table as it should be.
 #[derive(Default)]
 struct Table<'a> {
+    skew_ms: u64,
     items: BTreeMap<&'a BucketKey, Item>,
-    windows: BTreeMap<(&'a BucketKey, &'a LimitName), Window>,
+    windows: BTreeMap<(&'a BucketKey, &'a LimitName), Windows>,
     stamps: BTreeSet<(&'a BucketKey, Writer, u64)>,
+    states: States<'a>,
 }
 
 /// An item as it should be.
@@ -58,27 +63,36 @@ struct Table<'a> {
 struct Item {
     buckets: BTreeMap<LimitName, Bucket>,
     consumed: BTreeMap<LimitName, i64>,
+    /// When clients wrote, by their clocks.
+    written: BTreeSet<u64>,
     acquires: i64,
     ttl: u64,
 }
 
 impl<'a> Table<'a> {
-    fn apply(&mut self, sent: &Write<'a>, found: &BucketItem) -> Result<(), Violation> {
-        let Write { client, key, write, clock } = *sent;
-        if !self.stamps.insert((key, client, write.stamp.number)) {
+    fn apply(&mut self, sent: &Sent<'a>, found: &BucketItem, at: u64) -> Result<(), Violation> {
+        let Sent { key, write, decided } = *sent;
+        let is_take = write.acquires > 0;
+        if !self.stamps.insert((key, write.stamp.writer, write.stamp.number)) {
             return Err(Violation::new("I5", format!("a write to {key} was applied twice")));
         }
         let item = self.items.entry(key).or_default();
         item.acquires += write.acquires;
         for limit_write in &write.limits {
             let (limit, milli) = (&limit_write.limit, limit_write.consumed.get());
-            let window = self.windows.entry((key, limit.name())).or_insert_with(|| Window::new(limit));
-            window
-                .note(limit, milli, write.acquires > 0, clock)
+            let windows = self.windows.entry((key, limit.name()));
+            windows
+                .or_insert_with(|| Windows::new(limit, self.skew_ms))
+                .note(limit, milli, is_take, decided)
                 .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
-            item.apply(limit, milli, write.acquires > 0, clock)
+            let held = found.limits.get(limit.name());
+            item.apply(limit, milli, is_take, decided.clock.as_millis(), held)
                 .map_err(|what| Violation::new("I1", format!("{what} on {limit} of {key}")))?;
+            if let Some(bucket) = item.buckets.get(limit.name()) {
+                self.states.entry((key, limit.name())).or_default().push((at, bucket.clone()));
+            }
         }
+        item.written.insert(write.stamp.number / 1_000);
         item.agrees(found).map_err(|what| Violation::new("I4", format!("{what} of {key}")))?;
         item.expires(found).map_err(|what| Violation::new("I8", format!("{what}: {key}")))
     }
@@ -87,8 +101,7 @@ impl<'a> Table<'a> {
         let item = self.items.remove(key).unwrap_or_default();
         for (name, bucket) in &item.buckets {
             if !bucket.is_full(at) {
-                let what =
-                    format!("{key} was deleted at {at}, {} with {:.3} tokens", name, bucket.tokens(at));
+                let what = format!("{key} was deleted at {at}, {name} with {} tokens", bucket.balance(at));
                 return Err(Violation::new("I8", format!("{what}; it expired at {} s", found.ttl)));
             }
         }
@@ -98,21 +111,39 @@ impl<'a> Table<'a> {
 
 impl Item {
     /// One limit's share of a write, at `at` by its client's clock.
-    fn apply(&mut self, limit: &Limit, milli: i64, is_take: bool, at: u64) -> Result<(), String> {
-        let bucket = self.buckets.get_mut(limit.name());
+    fn apply(
+        &mut self,
+        limit: &Limit,
+        milli: i64,
+        is_take: bool,
+        at: u64,
+        found: Option<&LimitItem>,
+    ) -> Result<(), String> {
+        let bucket = self.buckets.get(limit.name());
         let is_new = bucket.is_none();
-        let mut bucket = bucket.map_or_else(|| Bucket::full(limit, at), |bucket| bucket.clone());
+        let mut bucket = bucket.map_or_else(|| Bucket::full(limit, at), Clone::clone);
+        // Nothing comes of a return to a full bucket.
+        let moved = if is_new { milli.max(0) } else { milli };
         if bucket.limit() != limit {
-            bucket.change(limit, at);
+            // Carried over now, or when another client that is ahead wrote last, as far as this one knew of it.
+            let later = self.written.range(at + 1..).copied();
+            let carried_over = |when: u64| {
+                let mut bucket = bucket.clone();
+                bucket.change(limit, when);
+                bucket
+            };
+            let is_found = |carried: &Bucket| {
+                let mut after = carried.clone();
+                after.apply(moved, at);
+                found.is_some_and(|held| after.agrees(held.full_at.scaled()))
+            };
+            bucket = later.map(carried_over).find(is_found).unwrap_or_else(|| carried_over(at));
         }
         if is_take && !bucket.holds(milli, at) {
-            let (taken, held) = (milli as f64 / 1_000.0, bucket.tokens(at));
-            return Err(format!("{taken:.3} tokens were admitted where there were {held:.3}"));
+            let (taken, held) = (Millitokens::new(milli), bucket.balance(at));
+            return Err(format!("{taken} tokens were admitted where there were {held}"));
         }
-        // Nothing comes of a return to a full bucket.
-        if !(is_new && milli < 0) {
-            bucket.apply(milli, at);
-        }
+        bucket.apply(moved, at);
         if !is_new || milli != 0 {
             self.buckets.insert(limit.name().clone(), bucket);
             *self.consumed.entry(limit.name().clone()).or_default() += milli;
@@ -161,36 +192,6 @@ impl Item {
                     held.limit, found.ttl
                 ));
             }
-        }
-        Ok(())
-    }
-}
-
-/// Sums over all windows: no take may end one in which more than the burst and what flowed in was consumed.
-struct Window {
-    limit: Limit,
-    /// All that was consumed so far.
-    sum: i128,
-    /// The lowest of what had been consumed before each take, less what would have flowed in until then.
-    low: i128,
-}
-
-impl Window {
-    fn new(limit: &Limit) -> Self {
-        Self { limit: limit.clone(), sum: 0, low: i128::MAX }
-    }
-
-    fn note(&mut self, limit: &Limit, milli: i64, is_take: bool, at: u64) -> Result<(), String> {
-        if self.limit != *limit {
-            *self = Self::new(limit);
-        }
-        let flowed = per_ms(limit) * i128::from(at);
-        if milli > 0 {
-            self.low = self.low.min(self.sum - flowed);
-        }
-        self.sum += parts(milli);
-        if is_take && milli > 0 && self.sum - flowed - self.low > burst(limit) {
-            return Err("more than the burst and the refill was admitted".to_owned());
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! Where no outcome stayed unknown and nobody crashed, both are equal. Otherwise every difference is due to a request
 //! that was given up, and bounded by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zae_limiter_core::LimitName;
 use zae_limiter_store_dynamodb::item::Writer;
@@ -16,6 +16,9 @@ use crate::history::{End, Event, Heard, History, Op, Part, Request};
 /// What is counted: a limit's net consumption in millitokens, or the acquires.
 type Account<'a> = (&'a BucketKey, Option<&'a LimitName>);
 
+/// A write, and all tries of it. A transaction has one stamp for all of its buckets.
+type Stamped<'a> = (Writer, u64, &'a BucketKey);
+
 /// A client is at work on a cancelled call for no longer than this after it was cancelled, in ms.
 const CANCELLED_FOR_MS: u64 = 60_000;
 
@@ -23,6 +26,9 @@ pub(super) fn check(history: &History) -> Result<Summary, Violation> {
     let mut ledger = Ledger::default();
     let mut summary = Summary::default();
     for (at, event) in &history.events {
+        if let Event::Ended { op, end: End::DeniedForNothing } = event {
+            return Err(Violation::new("I3", format!("call {} was denied, and no limit says why", op.0)));
+        }
         ledger.note(*at, event);
         summary.note(event);
     }
@@ -91,6 +97,16 @@ struct Call<'a> {
     ended: Option<(u64, End)>,
 }
 
+/// What a call came to.
+enum Became {
+    /// All of it is counted.
+    Done,
+    /// Nothing of it is.
+    Nothing,
+    /// The one or the other.
+    Either,
+}
+
 /// A write, through all tries of it.
 struct Tried<'a> {
     client: Writer,
@@ -104,8 +120,8 @@ struct Tried<'a> {
 #[derive(Default)]
 struct Ledger<'a> {
     calls: BTreeMap<Op, Call<'a>>,
-    writes: BTreeMap<(Writer, u64), Tried<'a>>,
-    requests: BTreeMap<Request, (Writer, u64)>,
+    writes: BTreeMap<Stamped<'a>, Tried<'a>>,
+    requests: BTreeMap<Request, Stamped<'a>>,
     crashed: BTreeMap<Writer, u64>,
 }
 
@@ -122,7 +138,7 @@ impl<'a> Ledger<'a> {
                 }
             }
             Event::Sent { request, client, key, write, .. } => {
-                let stamp = (*client, write.stamp.number);
+                let stamp = (write.stamp.writer, write.stamp.number, key);
                 self.requests.insert(*request, stamp);
                 let new = Tried { client: *client, key, write, is_applied: false, is_certain: false };
                 self.writes.entry(stamp).or_insert(new);
@@ -150,11 +166,10 @@ impl<'a> Ledger<'a> {
     /// A write whose fence was given up was given up.
     fn give_up_with_fences(&mut self) {
         let given_up = self.writes.values().filter(|write| !write.is_certain);
-        let fenced: Vec<_> = given_up.map(|write| (write.client, write.write.stamp.first)).collect();
-        for stamp in fenced {
-            if let Some(write) = self.writes.get_mut(&stamp) {
-                write.is_certain = false;
-            }
+        let fenced: BTreeSet<_> =
+            given_up.map(|write| (write.write.stamp.writer, write.write.stamp.first)).collect();
+        for ((writer, number, _), write) in &mut self.writes {
+            write.is_certain &= !fenced.contains(&(*writer, *number));
         }
     }
 
@@ -172,25 +187,25 @@ impl<'a> Ledger<'a> {
                 .map(|(limit, amount)| (Some(limit.name()), amount.get()));
             for (name, amount) in tokens.chain([(None, call.acquires)]) {
                 let range = expected.entry((&part.key, name)).or_default();
-                match (call.kind, call.ended) {
-                    (_, Some((_, End::Done))) => range.exactly(amount),
-                    (_, None) => range.perhaps(amount),
-                    (Kind::Take, Some((at, End::Cancelled))) if self.crashed_soon_after(call.client, at) => {
-                        range.perhaps(amount);
-                    }
-                    // Nothing was taken, or it was returned.
-                    (Kind::Take, Some(_)) => {}
-                    (Kind::Apply, Some((at, End::Cancelled))) => {
-                        if self.crashed_soon_after(call.client, at) || self.gave_up(call.client, &part.key) {
-                            range.perhaps(amount);
-                        } else {
-                            // Carried out, although nobody waits for it.
-                            range.exactly(amount);
-                        }
-                    }
-                    (Kind::Apply, Some(_)) => range.perhaps(amount),
+                match self.became(call, part) {
+                    Became::Done => range.exactly(amount),
+                    Became::Nothing => {}
+                    Became::Either => range.perhaps(amount),
                 }
             }
+        }
+    }
+
+    /// What a call came to, as far as its caller can tell.
+    fn became(&self, call: &Call<'_>, part: &Part) -> Became {
+        match (call.kind, call.ended) {
+            (_, Some((_, End::Done))) => Became::Done,
+            (_, Some((at, End::Cancelled))) if self.crashed_soon_after(call.client, at) => Became::Either,
+            // Nothing was taken, or it was returned.
+            (Kind::Take, Some(_)) => Became::Nothing,
+            // Carried out, although nobody waits for it.
+            (Kind::Apply, Some((_, End::Cancelled))) if !self.gave_up(call.client, &part.key) => Became::Done,
+            (Kind::Apply, Some(_)) | (_, None) => Became::Either,
         }
     }
 

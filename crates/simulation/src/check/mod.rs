@@ -1,12 +1,14 @@
 //! Whether a history keeps the invariants.
 //!
-//! Three views of the same history, from the outside in: what callers were told ([`admissions`]: I1), what they were
-//! told against what was counted ([`ledger`]: I3, I4, I5, I6), and what every single write did to its item
-//! ([`items`]: I1, I4, I8, and that no write counts twice).
+//! Three views of the same history, from the outside in: what callers were told (`admissions`: I1), what they were
+//! told against what was counted (`ledger`: I3, I4, I5, I6), and what every single write did to its item
+//! (`items`: I1, I4, I8, and that no write counts twice). In calm runs, denials have to be right too (`denials`).
 
 mod admissions;
+mod denials;
 mod items;
 mod ledger;
+mod windows;
 
 use std::fmt;
 
@@ -56,7 +58,8 @@ pub struct Summary {
 
 /// Checks everything.
 pub fn check(history: &History) -> Result<Summary, Violation> {
-    items::check(history)?;
+    let states = items::check(history)?;
+    denials::check(history, &states)?;
     admissions::check(history)?;
     ledger::check(history)
 }

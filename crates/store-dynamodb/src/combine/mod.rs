@@ -4,6 +4,8 @@
 //! That keeps what this process knows of a bucket exact as long as nobody else writes to it, and turns many concurrent
 //! acquires of a hot key into few writes. Everything that is decided here is decided in `queue`, without I/O.
 
+mod balances;
+mod batch;
 mod buckets;
 mod queue;
 mod share;
@@ -17,8 +19,9 @@ use zae_limiter_core::{Amounts, Clock, Level, Reading};
 
 pub use self::share::Share;
 
+use self::batch::Waiting;
 use self::buckets::Buckets;
-use self::queue::{Bucket, Waiting};
+use self::queue::Bucket;
 use crate::item::Writer;
 use crate::plan::{Kind, Stamps};
 use crate::table::{BucketKey, Table};
@@ -64,6 +67,9 @@ struct Inner<T> {
     clock: Arc<dyn Clock>,
     jitter: Jitter,
     stamps: Stamps,
+    /// Of transactions, which do not wait for the other writes to a bucket: under one name, the one would look like a
+    /// successor of the other.
+    transaction_stamps: Stamps,
     runtime: Handle,
     options: CombineOptions,
     buckets: Buckets,
@@ -96,7 +102,16 @@ impl<T: Table> Combiner<T> {
         options: CombineOptions,
     ) -> Self {
         let buckets = Buckets::new(options.buckets);
-        Self(Arc::new(Inner { table, clock, jitter, stamps: Stamps::new(writer), runtime, options, buckets }))
+        Self(Arc::new(Inner {
+            table,
+            clock,
+            jitter,
+            stamps: Stamps::new(writer),
+            transaction_stamps: Stamps::new(writer.of_transactions()),
+            runtime,
+            options,
+            buckets,
+        }))
     }
 
     /// The table.
@@ -108,8 +123,8 @@ impl<T: Table> Combiner<T> {
         &self.0.clock
     }
 
-    pub(crate) fn stamps(&self) -> &Stamps {
-        &self.0.stamps
+    pub(crate) fn transaction_stamps(&self) -> &Stamps {
+        &self.0.transaction_stamps
     }
 
     pub(crate) fn options(&self) -> &CombineOptions {

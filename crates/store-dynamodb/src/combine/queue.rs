@@ -4,24 +4,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use smallvec::SmallVec;
-use tokio::sync::oneshot;
-use zae_limiter_core::{
-    Amounts, FullAt, Level, LimitName, LimitSet, Millitokens, Reading, StoreError, StoreErrorKind, Timestamp,
-};
+use zae_limiter_core::{LimitName, Timestamp};
 
 use super::LevelDecision;
+use super::balances::Balances;
+use super::batch::{Batch, Waiting};
 use crate::item::{BucketItem, Known};
 use crate::plan::{Asked, BucketWrite, Kind, Stamp, Step, plan};
 use crate::table::BucketKey;
 
-/// Requests that one write carries at most.
-const COMBINED_AT_MOST: usize = 1_000;
 /// Writes that an apply tries on the limits that it came with. Then it goes by those of the item, and leaves it to the
 /// next take to change them: such a write does not depend on the exact state, which others may keep changing.
 const ATTEMPTS_ON_OWN_TERMS: u32 = 2;
-/// An apply is not given up for contention before so many writes: what was taken has to be returned.
-const ATTEMPTS_OF_APPLIES: u32 = 50;
 
 /// A bucket as this process sees it: what it knows, and who waits.
 #[derive(Debug)]
@@ -40,21 +34,9 @@ struct State {
     sends: u64,
     /// The one of them that `known` was the answer to.
     known_by: u64,
+    /// Whether `known` is what a write found that failed, or a read, and nothing was sent since: no guess is better.
+    is_fresh: bool,
     busy: BTreeMap<LimitName, Busyness>,
-}
-
-/// One request in the queue.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) level: Level,
-    pub(super) amounts: Amounts,
-    pub(super) acquires: i64,
-    pub(super) kind: Kind,
-    pub(super) attempts: u32,
-    /// What had been sent to the table when this was asked: see [`State::sends`].
-    pub(super) sends_before: u64,
-    /// `None` if nobody waits for the outcome.
-    pub(super) reply: Option<oneshot::Sender<Result<LevelDecision, StoreError>>>,
 }
 
 /// How often a limit was found busy lately where that was not known, of 256. Decides between the two conditions.
@@ -70,16 +52,6 @@ impl Busyness {
     const fn is_likely(self) -> bool {
         self.0 > 128
     }
-}
-
-/// Requests that go into one write together.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) waiting: Vec<Waiting>,
-    level: Level,
-    amounts: Amounts,
-    acquires: i64,
-    kind: Kind,
 }
 
 /// What a worker does next.
@@ -128,21 +100,16 @@ impl Bucket {
 
     /// Plans the write of a batch.
     pub(super) fn plan(&self, batch: &Batch, now: Timestamp, stamp: Stamp) -> BucketWrite {
-        let terms_found = (batch.kind == Kind::Apply && batch.attempts() >= ATTEMPTS_ON_OWN_TERMS)
-            .then(|| self.known().and_then(|known| known.item?.on_its_terms(&batch.level)))
+        let asked = batch.asked();
+        let terms_found = (asked.kind == Kind::Apply && batch.attempts() >= ATTEMPTS_ON_OWN_TERMS)
+            .then(|| self.known().and_then(|known| known.item?.on_its_terms(asked.level)))
             .flatten();
-        let asked = Asked {
-            level: terms_found.as_ref().unwrap_or(&batch.level),
-            amounts: &batch.amounts,
-            acquires: batch.acquires,
-            kind: batch.kind,
-        };
-        self.plan_for(asked, now, stamp)
+        self.plan_for(Asked { level: terms_found.as_ref().unwrap_or(asked.level), ..asked }, now, stamp)
     }
 
     /// Plans a write that changes nothing but the stamp.
     pub(super) fn plan_nothing(&self, batch: &Batch, now: Timestamp, stamp: Stamp) -> BucketWrite {
-        let asked = Asked { level: &batch.level, amounts: &[], acquires: 0, kind: Kind::Apply };
+        let asked = Asked { amounts: &[], acquires: 0, kind: Kind::Apply, ..batch.asked() };
         self.plan_for(asked, now, stamp)
     }
 
@@ -150,7 +117,9 @@ impl Bucket {
     pub(crate) fn plan_for(&self, asked: Asked<'_>, now: Timestamp, stamp: Stamp) -> BucketWrite {
         let mut state = self.state.lock();
         state.sends += 1;
-        let likely_busy = |name: &LimitName| state.busy.get(name).is_some_and(|busy| busy.is_likely());
+        let is_fresh = std::mem::take(&mut state.is_fresh);
+        let likely_busy =
+            |name: &LimitName| !is_fresh && state.busy.get(name).is_some_and(|busy| busy.is_likely());
         plan(asked, state.known.as_ref(), likely_busy, now, stamp)
     }
 
@@ -159,6 +128,7 @@ impl Bucket {
         let mut state = self.state.lock();
         state.observe(write, item.as_ref(), applied, now);
         state.know(item, now);
+        state.is_fresh = !applied;
     }
 
     /// Learns what was read.
@@ -166,6 +136,7 @@ impl Bucket {
         let mut state = self.state.lock();
         state.sends += 1;
         state.know(item, now);
+        state.is_fresh = true;
     }
 
     /// What is known, be it old.
@@ -217,7 +188,7 @@ impl State {
         let recent = self.known.as_ref().is_some_and(|known| now.since(known.at) < denial_ttl);
         let mut batch: Option<Batch> = None;
         while let Some(waiting) = self.queue.front() {
-            let full = batch.as_ref().is_some_and(|batch| batch.waiting.len() >= COMBINED_AT_MOST);
+            let full = batch.as_ref().is_some_and(Batch::is_full);
             if full || waiting.kind != Kind::Take || waiting.level.limits != limits {
                 break;
             }
@@ -264,133 +235,5 @@ impl State {
             };
             self.busy.entry(name.clone()).or_default().observe(busy);
         }
-    }
-}
-
-impl Waiting {
-    /// Whether whoever asked has gone.
-    fn is_abandoned(&self) -> bool {
-        self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
-    }
-
-    /// Tells whoever waits. What was taken for one who has gone is handed back to the caller.
-    #[must_use = "what was taken for one who has gone has to be returned"]
-    pub(super) fn answer_or_return(
-        self,
-        answer: Result<LevelDecision, StoreError>,
-    ) -> Option<(Level, Amounts, i64)> {
-        let reply = self.reply?;
-        match reply.send(answer) {
-            Err(Ok(LevelDecision::Admitted(_))) if self.kind == Kind::Take => {
-                Some((self.level, self.amounts, self.acquires))
-            }
-            _ => None,
-        }
-    }
-
-    /// Tells whoever waits that nothing was taken.
-    pub(super) fn answer(self, answer: Result<LevelDecision, StoreError>) {
-        if let Some(reply) = self.reply {
-            // Whoever has gone need not know.
-            let _ = reply.send(answer);
-        }
-    }
-}
-
-impl Batch {
-    fn of(waiting: Waiting) -> Self {
-        Self {
-            level: waiting.level.clone(),
-            amounts: waiting.amounts.clone(),
-            acquires: waiting.acquires,
-            kind: waiting.kind,
-            waiting: vec![waiting],
-        }
-    }
-
-    fn can_take_in(&self, next: &Waiting) -> bool {
-        let same_way =
-            |(own, more): (&Millitokens, &Millitokens)| own.get().signum() * more.get().signum() >= 0;
-        self.waiting.len() < COMBINED_AT_MOST
-            && self.level.limits == next.level.limits
-            && self.amounts.iter().zip(&next.amounts).all(same_way)
-    }
-
-    fn take_in(&mut self, next: Waiting) {
-        for (own, more) in self.amounts.iter_mut().zip(&next.amounts) {
-            *own += *more;
-        }
-        self.acquires += next.acquires;
-        self.waiting.push(next);
-    }
-
-    /// The most writes that one of its requests has been part of.
-    pub(super) fn attempts(&self) -> u32 {
-        self.waiting.iter().map(|waiting| waiting.attempts).max().unwrap_or(0)
-    }
-
-    pub(super) fn limits(&self) -> &LimitSet {
-        &self.level.limits
-    }
-
-    /// Tells all in the batch that `error` kept it from being written.
-    pub(super) fn fail(self, error: &StoreError) {
-        for waiting in self.waiting {
-            waiting.answer(Err(StoreError::new(error.kind(), error.to_string())));
-        }
-    }
-
-    /// Those that may try again; the others are told that they cannot.
-    pub(super) fn retried(self, attempts: u32, key: &BucketKey) -> Vec<Waiting> {
-        let mut again = Vec::with_capacity(self.waiting.len());
-        for mut waiting in self.waiting {
-            waiting.attempts += 1;
-            let at_most = match waiting.kind {
-                Kind::Take => attempts,
-                Kind::Apply => attempts.max(ATTEMPTS_OF_APPLIES),
-            };
-            if waiting.attempts < at_most {
-                again.push(waiting);
-            } else {
-                let message = format!("{key} changed under {at_most} writes in a row: too much contention");
-                waiting.answer(Err(StoreError::new(StoreErrorKind::Unavailable, message)));
-            }
-        }
-        again
-    }
-}
-
-/// The states of a bucket as requests are admitted one after the other.
-struct Balances<'a> {
-    limits: &'a LimitSet,
-    now: Timestamp,
-    states: SmallVec<[FullAt; 4]>,
-}
-
-impl<'a> Balances<'a> {
-    fn new(known: Option<&Known>, limits: &'a LimitSet, now: Timestamp) -> Self {
-        let full = || limits.iter().map(|_| FullAt::ALWAYS).collect();
-        let states = known.map_or_else(full, |known| known.reading(limits, now).full_at);
-        Self { limits, now, states }
-    }
-
-    /// Takes all amounts, or nothing.
-    fn take(&mut self, amounts: &[Millitokens]) -> bool {
-        let asked = self.limits.iter().zip(&self.states).zip(amounts);
-        let after: Option<_> =
-            asked.map(|((limit, state), amount)| limit.rate().take(*state, *amount, self.now).ok()).collect();
-        after.map(|after| self.states = after).is_some()
-    }
-
-    fn can_never_take(&self, amounts: &[Millitokens]) -> bool {
-        let burst = |limit: &zae_limiter_core::Limit| limit.rate().scaled_burst();
-        self.limits
-            .iter()
-            .zip(amounts)
-            .any(|(limit, amount)| limit.rate().scaled_cost(*amount) > burst(limit))
-    }
-
-    fn reading(&self) -> Reading {
-        Reading { at: self.now, full_at: self.states.clone() }
     }
 }

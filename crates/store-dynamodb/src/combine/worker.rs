@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use zae_limiter_core::{StoreError, StoreErrorKind, Timestamp};
 
-use super::queue::{Batch, Bucket, Next};
+use super::batch::Batch;
+use super::queue::{Bucket, Next};
 use super::{Combiner, Inner, LevelDecision};
 use crate::item::{BucketItem, Known};
 use crate::plan::{BucketWrite, Stamp};

@@ -64,6 +64,7 @@ pub fn plan(
     stamp: Stamp,
 ) -> BucketWrite {
     let item = known.and_then(|known| known.item.as_ref());
+    let carried_over_at = item.map_or(now, |item| item.carried_over_at(now));
     let found = match known {
         None if asked.level.limits.len() <= UNKNOWN_AT_MOST => Found::Unknown,
         None | Some(_) => Found::Absent,
@@ -73,7 +74,7 @@ pub fn plan(
         if asked.kind == Kind::Apply && amount.is_zero() {
             continue;
         }
-        let ask = AskedOfLimit { kind: asked.kind, limit, amount: *amount, now };
+        let ask = AskedOfLimit { kind: asked.kind, limit, amount: *amount, now, carried_over_at };
         let step = match item.and_then(|item| item.limits.get(limit.name())) {
             Some(held) => ask.of_held(held, likely_busy(limit.name())),
             None if known.is_none() && amount.get() < 0 => ask.returned(),

@@ -12,6 +12,7 @@ pub(super) struct AskedOfLimit<'a> {
     pub(super) limit: &'a Limit,
     pub(super) amount: Millitokens,
     pub(super) now: Timestamp,
+    pub(super) carried_over_at: Timestamp,
 }
 
 impl AskedOfLimit<'_> {
@@ -32,7 +33,7 @@ impl AskedOfLimit<'_> {
     /// The step from a state on the scale of other parameters: exactly from that state.
     fn of_changed(self, held: &LimitItem) -> Step {
         let rate = self.limit.rate();
-        let carried = held.limit.rate().rescaled(held.full_at, rate, self.now);
+        let carried = held.limit.rate().rescaled(held.full_at, rate, self.carried_over_at);
         let after = match self.kind {
             Kind::Take => rate.take(carried, self.amount, self.now).ok(),
             Kind::Apply => Some(rate.apply(carried, self.amount, self.now)),

@@ -1,4 +1,7 @@
 //! Combining requests, on a table that does as it is told: bugs that were, each under its name.
 
+#![allow(clippy::unwrap_used, reason = "in tests, also where they share code")]
+
 mod regressions;
 mod table;
+mod transactions;

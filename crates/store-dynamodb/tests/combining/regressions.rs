@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
+use zae_limiter_core::{Decision, Millitokens};
+use zae_limiter_store_dynamodb::Cascade;
 use zae_limiter_store_dynamodb::combine::{CombineOptions, LevelDecision};
 
 use crate::table::{Fate, ROUND_TRIP, Scripted};
@@ -80,4 +82,38 @@ async fn a_write_that_arrives_late_does_not_apply_once_its_request_was_denied() 
     other.apply("n=10/min", -8_000).await.unwrap();
     sleep(LONG).await;
     assert_eq!(table.consumed(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_failed_write_found_is_believed() {
+    let table = Scripted::new();
+    let (process, other) =
+        (table.process(1, CombineOptions::default()), table.process(2, CombineOptions::default()));
+    // Time and again the process finds busy what it had left to get full.
+    for _ in 0..20 {
+        process.take("n=10/min", 1_000).await.unwrap();
+        sleep(LONG).await;
+        other.take("n=10/min", 4_000).await.unwrap();
+    }
+    sleep(20 * LONG).await;
+    // Now it guesses so, in vain, and learns better.
+    let sent = table.sent();
+    process.take("n=10/min", 1_000).await.unwrap();
+    assert_eq!(table.sent() - sent, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_names_the_limit_that_was_exceeded_although_it_has_refilled_meanwhile() {
+    let table = Scripted::new();
+    let process = table.process(1, CombineOptions::default());
+    process.take("n=10/sec", 10_000).await.unwrap();
+    // The entity denies at once, 10 ms of refill short; its parent admits after a retry.
+    table.follow([Fate::AnswerLost]);
+    let (levels, decision) =
+        process.take_all(&[("e", "n=10/sec"), ("parent", "n=10/sec")], 200, Cascade::Parallel).await;
+    let Decision::Denied(found) = decision else { panic!("admitted") };
+    let amounts = [Millitokens::new(200); 2];
+    let exceeded: Vec<_> = found.statuses(&levels, &amounts).map(|status| status.is_exceeded()).collect();
+    assert_eq!(exceeded, [true, false]);
+    assert_eq!(table.consumed(), 10_000);
 }

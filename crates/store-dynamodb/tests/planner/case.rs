@@ -9,6 +9,9 @@ use zae_limiter_store_dynamodb::plan::{Asked, BucketWrite, EXPIRY_MARGIN_S, Kind
 
 pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
 
+/// The process that plans.
+const OWN_WRITER: u64 = 7;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) item: Option<BucketItem>,
@@ -47,10 +50,11 @@ impl Case {
 
     /// The states after what is asked, one for each limit, by the bucket arithmetic; `None` if it is denied.
     pub(crate) fn by_arithmetic(&self) -> Option<Vec<FullAt>> {
+        let at = self.item.as_ref().map_or(self.now, |item| item.carried_over_at(self.now));
         let step = |(limit, amount): (&Limit, &Millitokens)| {
-            let found = self.held(limit).map_or(FullAt::ALWAYS, |held| {
-                held.limit.rate().rescaled(held.full_at, limit.rate(), self.now)
-            });
+            let found = self
+                .held(limit)
+                .map_or(FullAt::ALWAYS, |held| held.limit.rate().rescaled(held.full_at, limit.rate(), at));
             match self.kind {
                 Kind::Take => limit.rate().take(found, *amount, self.now).ok(),
                 Kind::Apply => Some(limit.rate().apply(found, *amount, self.now)),
@@ -96,9 +100,10 @@ fn cases_of(extreme: bool) -> impl Strategy<Value = Case> {
         2 => Just(Belief::Exact),
         2 => Just(Belief::Stale),
     ];
+    let millis = prop_oneof![Just(0u64), 0..1_500_000u64];
     let writers = prop::collection::btree_map(0u64..40, 0u64..1_500, 0..20);
     let item = (prop::bool::weighted(0.85), prop_oneof![Just(0u64), 1..4u64, 1..20_000u64], writers);
-    (slots, kind, belief, item, 0..1_500_000u64, 0..3i64, 0..1_000u64).prop_map(
+    (slots, kind, belief, item, millis, 0..3i64, 0..1_000u64).prop_map(
         |(slots, kind, belief, (exists, ttl_spare, writers), millis, acquires, seen)| {
             let now = Timestamp::from_millis(NOW_MS + millis);
             let mut wanted: Vec<_> = slots.iter().filter_map(|slot| slot.wanted.clone()).collect();
@@ -113,11 +118,12 @@ fn cases_of(extreme: bool) -> impl Strategy<Value = Case> {
                     Millitokens::new(if kind == Kind::Take { amount.abs() } else { amount })
                 })
                 .collect();
-            // Writers wrote up to 25 minutes ago.
+            // Writers wrote up to 25 minutes ago, or a little later than now by a clock that is ahead.
             let writers = writers
                 .into_iter()
                 .map(|(writer, seconds)| {
-                    (Writer::from_number(writer), (now.as_millis() - seconds * 1_000) * 1_000)
+                    let ahead = if writer == OWN_WRITER { 0 } else { 2_000 };
+                    (Writer::from_number(writer), (now.as_millis() + ahead - seconds * 1_000) * 1_000)
                 })
                 .collect();
             let held = slots.iter().filter_map(|slot| slot.held.clone());
@@ -154,7 +160,7 @@ fn cases_of(extreme: bool) -> impl Strategy<Value = Case> {
 }
 
 pub(crate) fn stamp(number: u64) -> Stamp {
-    Stamp::new(Writer::from_number(7), number)
+    Stamp::new(Writer::from_number(OWN_WRITER), number)
 }
 
 /// An item with these limits, which may be deleted so many seconds after the earliest time that is safe.
@@ -171,7 +177,10 @@ fn item_of(limits: impl Iterator<Item = (Limit, FullAt)>, ttl_spare: u64) -> Buc
 
 fn slot(name: &'static str, extreme: bool) -> impl Strategy<Value = Slot> {
     let limits = (limit(name, extreme), limit(name, extreme));
-    let state = || (-2_000i64..3_500, -2i64..=2);
+    // Often just full, half full, just empty, or in debt by a burst.
+    let thousandths =
+        || prop_oneof![2 => -2_000i64..3_500, 1 => prop::sample::select(vec![0i64, 500, 1_000, 2_000])];
+    let state = || (thousandths(), -2i64..=2);
     (limits, (0u8..10, 0u8..10), (state(), state()), amount(extreme), any::<bool>()).prop_map(
         |((limit, other), (held, believed), (state, stale), amount, likely_busy)| {
             let wanted = (amount.0 != 0).then(|| limit.clone());
@@ -223,7 +232,8 @@ fn limit(name: &'static str, extreme: bool) -> BoxedStrategy<Limit> {
 /// The sort of an amount, and a number to make it from. Sort 0: the limit is not wanted.
 fn amount(extreme: bool) -> impl Strategy<Value = (u8, i64)> {
     let sorts = if extreme { 0..5u8 } else { 0..4u8 };
-    (sorts, -1_000i64..2_200)
+    // Often half a burst, or all of it.
+    (sorts, prop_oneof![2 => -1_000i64..2_200, 1 => prop::sample::select(vec![1_000i64, 2_000])])
 }
 
 fn amount_of(limit: &Limit, (sort, number): (u8, i64)) -> i64 {

@@ -91,6 +91,8 @@ fn counts_operators() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn every_placeholder_is_used_and_every_expression_fits(case in cases()) {
         check(&rendered(&case.planned(), &case.level));
