@@ -1,0 +1,56 @@
+//! The DynamoDB store beside the bare `UpdateItem` of the same SDK client on the same engine.
+
+mod bare;
+mod cost;
+mod counts;
+mod engine;
+mod load;
+mod shared;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use zae_limiter::{Limiter, SystemClock};
+use zae_limiter_store_dynamodb::{DynamoDbOptions, DynamoDbStore};
+
+use crate::report::Report;
+
+pub(crate) use self::shared::worker;
+
+/// What the suite runs on.
+pub(crate) struct Setup {
+    endpoint: String,
+    quick: bool,
+}
+
+/// Runs the suite on the engine at `endpoint`, or on one of its own.
+pub(crate) async fn run(endpoint: Option<String>, quick: bool) -> Result<(), Box<dyn Error>> {
+    let engine = match &endpoint {
+        Some(_) => None,
+        None => Some(engine::Engine::start()?),
+    };
+    let endpoint = endpoint.or_else(|| engine.as_ref().map(|engine| engine.endpoint.clone())).unwrap_or_default();
+    let setup = Setup { endpoint, quick };
+    let mut report = Report::new("dynamodb");
+    counts::run(&setup, &mut report).await?;
+    load::run(&setup, &mut report).await?;
+    shared::run(&setup, &mut report).await?;
+    cost::run(&setup, &mut report).await?;
+    report.finish()?;
+    Ok(())
+}
+
+impl Setup {
+    /// Opens a store on `table`, made if it is not there, that counts what it asks for.
+    async fn open(&self, table: &str) -> Result<(Limiter, Arc<DynamoDbStore>), Box<dyn Error>> {
+        let mut options = DynamoDbOptions::new(table.parse()?);
+        options.endpoint_url = Some(self.endpoint.clone());
+        options.region = Some("us-east-1".to_owned());
+        options.create = true;
+        options.stream = false;
+        options.measure = true;
+        let jitter = Arc::new(|most: std::time::Duration| most.mul_f64(fastrand::f64()));
+        let store = Arc::new(DynamoDbStore::open(options, Arc::new(SystemClock), jitter).await?);
+        Ok((Limiter::builder().build(store.clone()), store))
+    }
+}
