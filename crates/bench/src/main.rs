@@ -1,5 +1,7 @@
-//! Measurements beside other limiters, run by `cargo xtask bench`.
+//! Measurements beside other limiters and bare stores, run by `cargo xtask bench`.
 
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 mod embedded;
 mod report;
 mod say;
@@ -9,8 +11,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// Measures, and prints a table.
 #[derive(Parser)]
+#[command(name = "cargo xtask bench", about = "Measures, and prints a table")]
 struct Cli {
     #[command(subcommand)]
     suite: Suite,
@@ -24,9 +26,16 @@ enum Suite {
         #[arg(long)]
         quick: bool,
     },
+    /// The DynamoDB store, beside the bare `UpdateItem`.
+    #[cfg(feature = "dynamodb")]
+    Dynamodb(dynamodb::Options),
     /// One of the processes that share a SQLite file.
     #[command(hide = true)]
     SqliteWorker { path: PathBuf, side: embedded::Side, begin_ms: u64, millis: u64 },
+    /// One of the processes that share a bucket on DynamoDB.
+    #[cfg(feature = "dynamodb")]
+    #[command(hide = true)]
+    DynamodbWorker(dynamodb::Worker),
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -34,6 +43,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         Suite::Embedded { quick } => embedded::run(quick),
         Suite::SqliteWorker { path, side, begin_ms, millis } => {
             say::say(&serde_json::to_string(&embedded::worker(&path, side, begin_ms, millis)?)?);
+            Ok(())
+        }
+        #[cfg(feature = "dynamodb")]
+        Suite::Dynamodb(options) => dynamodb::run(&options),
+        #[cfg(feature = "dynamodb")]
+        Suite::DynamodbWorker(worker) => {
+            say::say(&serde_json::to_string(&worker.run()?)?);
             Ok(())
         }
     }

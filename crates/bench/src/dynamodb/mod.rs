@@ -1,0 +1,73 @@
+//! The DynamoDB store beside the bare `UpdateItem` of the same SDK client on the same engine.
+
+mod bare;
+mod cost;
+mod counts;
+mod engine;
+mod load;
+mod shared;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use clap::Args;
+use zae_limiter::{Limiter, SystemClock};
+use zae_limiter_store_dynamodb::{DynamoDbOptions, DynamoDbStore};
+
+use self::engine::Engine;
+use crate::report::Report;
+
+pub(crate) use self::shared::Worker;
+
+/// How the suite is run.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// An engine that runs already; otherwise one is started.
+    #[arg(long)]
+    endpoint: Option<String>,
+    /// A short run, to see that it works.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// What the suite runs on.
+pub(crate) struct Setup {
+    endpoint: String,
+    quick: bool,
+}
+
+/// Runs the suite on the engine that `options` name, or on one of its own.
+#[tokio::main]
+pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let (_engine, endpoint) = match &options.endpoint {
+        Some(endpoint) => (None, endpoint.clone()),
+        None => {
+            let engine = Engine::start()?;
+            let endpoint = engine.endpoint.clone();
+            (Some(engine), endpoint)
+        }
+    };
+    let setup = Setup { endpoint, quick: options.quick };
+    let mut report = Report::new("dynamodb");
+    counts::run(&setup, &mut report).await?;
+    load::run(&setup, &mut report).await?;
+    shared::run(&setup, &mut report).await?;
+    cost::run(&setup, &mut report).await?;
+    report.finish()?;
+    Ok(())
+}
+
+impl Setup {
+    /// Opens a store on `table`, made if it is not there, that counts what it asks for.
+    async fn open(&self, table: &str) -> Result<(Limiter, Arc<DynamoDbStore>), Box<dyn Error>> {
+        let mut options = DynamoDbOptions::new(table.parse()?);
+        options.endpoint_url = Some(self.endpoint.clone());
+        options.region = Some("us-east-1".to_owned());
+        options.create = true;
+        options.stream = false;
+        options.measure = true;
+        let jitter = Arc::new(|most: std::time::Duration| most.mul_f64(fastrand::f64()));
+        let store = Arc::new(DynamoDbStore::open(options, Arc::new(SystemClock), jitter).await?);
+        Ok((Limiter::builder().build(store.clone()), store))
+    }
+}
