@@ -5,9 +5,9 @@ use std::hint::black_box;
 
 use zae_limiter::{Block, Limiter};
 
-use super::memory::{KEYS, round};
+use super::memory::{KEYS, governor, round};
 use super::timed::Timer;
-use super::{acquire, ids, wide};
+use super::{acquire, ids, keys, wide};
 use crate::report::{Report, Target};
 
 const MANY: usize = 1_000_000;
@@ -35,11 +35,25 @@ pub(super) fn run(timer: &mut Timer, report: &mut Report) -> Result<(), Box<dyn 
     }
     let mut few_calls = round(&few_ids, |id| _ = black_box(acquire(&few, id, &one, false)));
     let mut many_calls = round(&many_ids, |id| _ = black_box(acquire(&plenty, id, &one, false)));
+    let (few_keys, many_keys) = (keys(&few_ids), keys(&many_ids));
+    let (few_governed, many_governed) = (governor(), governor());
+    few_keys.iter().for_each(|key| drop(few_governed.check_key(key)));
+    many_keys.iter().for_each(|key| drop(many_governed.check_key(key)));
+    let mut few_checks = round(&few_keys, |key| drop(black_box(few_governed.check_key(key))));
+    let mut many_checks = round(&many_keys, |key| drop(black_box(many_governed.check_key(key))));
     let rounds = timer.compare(vec![
+        ("governor, few", Box::new(move |bencher| bencher.iter(&mut few_checks))),
+        ("governor, many", Box::new(move |bencher| bencher.iter(&mut many_checks))),
         ("few", Box::new(move |bencher| bencher.iter(&mut few_calls))),
         ("many", Box::new(move |bencher| bencher.iter(&mut many_calls))),
     ])?;
+    report.note(format!("memory, {many} keys: governor"), rounds.nanos("governor, many"), "ns");
     report.note(format!("memory, {many} keys: 1 limit"), rounds.nanos("many"), "ns");
+    // What the machine's memory costs is in both.
+    let what = format!("memory: governor among {many} keys, of that among 10,000");
+    report.note(what, rounds.ratio("governor, many", "governor, few"), "×");
+    let what = format!("memory, {many} keys: 1 limit, of governor");
+    report.note(what, rounds.ratio("many", "governor, many"), "×");
     let what = format!("memory: 1 limit among {many} keys, of that among 10,000");
     report.hold(what, rounds.ratio("many", "few"), "×", Target::AtMost(2.0));
     Ok(())
