@@ -138,7 +138,7 @@ pub fn express(write: &BucketWrite, ns: &Namespace, entity: &EntityId, resource:
         clauses.value(":gp", AttributeValue::S(ns.resource(resource)));
         clauses.value(":gs", AttributeValue::S(schema::bucket_gsi2_sk(entity)));
         clauses.set.push("#gp=:gp,#gs=:gs".to_owned());
-    } else {
+    } else if !write.limits.iter().any(|limit_write| limit_write.step.needs_presence()) {
         clauses.name("#pk", schema::PK.to_owned());
         clauses.conditions.push("attribute_exists(#pk)".to_owned());
     }
@@ -146,6 +146,15 @@ pub fn express(write: &BucketWrite, ns: &Namespace, entity: &EntityId, resource:
 }
 
 impl Step {
+    /// Whether its condition holds only for an item that is there.
+    const fn needs_presence(&self) -> bool {
+        match self {
+            Self::Busy { .. } | Self::Return { .. } | Self::Swap { .. } => true,
+            Self::Idle { found, .. } | Self::Stay { found, .. } => matches!(found, Found::Present),
+            Self::Never => false,
+        }
+    }
+
     /// Whether the parameters of the limit occur in the expression.
     const fn concerns_parameters(&self) -> bool {
         !matches!(self, Self::Stay { found: Found::Absent, .. } | Self::Never)

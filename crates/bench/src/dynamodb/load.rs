@@ -2,13 +2,15 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Setup;
 use super::bare::Bare;
 use super::counts::limits;
 use crate::report::{Report, Target};
-use zae_limiter::LimitSet;
+use zae_limiter::{LimitSet, Timestamp};
 
 /// What a number of tasks achieved together.
 struct Achieved {
@@ -130,16 +132,19 @@ async fn accuracy(setup: &Setup, report: &mut Report) -> Result<(), Box<dyn Erro
     let limits: LimitSet = "limit0=6k/min:burst=6k".parse()?;
     let time = if setup.quick { Duration::from_secs(1) } else { Duration::from_secs(5) };
     let started = limiter.clock().now();
-    let admitted = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
-    let last = std::sync::Arc::clone(&admitted);
-    let clock = std::sync::Arc::clone(limiter.clock());
+    // How many were admitted, and when the last of them was.
+    let (admitted, last) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (counted, noted) = (Arc::clone(&admitted), Arc::clone(&last));
+    let clock = Arc::clone(limiter.clock());
     drive(64, time, move |_| {
-        let (limiter, limits, admitted) = (limiter.clone(), limits.clone(), std::sync::Arc::clone(&admitted));
+        let (limiter, limits, clock) = (limiter.clone(), limits.clone(), Arc::clone(&clock));
+        let (counted, noted) = (Arc::clone(&counted), Arc::clone(&noted));
         async move {
             match limiter.acquire("small", "gpt-4", &limits).consume("limit0", 1).await {
                 Ok(lease) => {
                     let _ = lease.commit().await;
-                    admitted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    noted.fetch_max(clock.now().as_millis(), Ordering::Relaxed);
                 }
                 // A denial is answered locally: leave the processor to others.
                 Err(_) => tokio::task::yield_now().await,
@@ -147,10 +152,11 @@ async fn accuracy(setup: &Setup, report: &mut Report) -> Result<(), Box<dyn Erro
         }
     })
     .await?;
-    let allowed = 6_000.0 + clock.now().since(started).as_secs_f64() * 100.0;
-    let share = last.load(std::sync::atomic::Ordering::Relaxed) as f64 / allowed;
+    let last = Timestamp::from_millis(last.load(Ordering::Relaxed));
+    let allowed = 6_000.0 + last.since(started).as_secs_f64() * 100.0;
+    let share = admitted.load(Ordering::Relaxed) as f64 / allowed;
     report.hold("64 tasks on one entity: admitted, of allowed", share, "", Target::AtMost(1.0));
-    report.hold("64 tasks on one entity: admitted, of allowed", share, "", Target::AtLeast(0.9985));
+    report.hold("64 tasks on one entity: admitted, of allowed", share, "", Target::AtLeast(0.9995));
     Ok(())
 }
 

@@ -17,7 +17,7 @@ pub(crate) type Key = (String, String);
 const READ_AT_MOST: usize = 100;
 /// Items in one `BatchWriteItem` at most.
 const WRITTEN_AT_MOST: usize = 25;
-/// Rounds in which DynamoDB may leave items undone before it is taken to be overloaded.
+/// Rounds in a row in which DynamoDB may leave everything undone before it is taken to be overloaded.
 const ROUNDS: u32 = 10;
 /// The first random delay before such a round is at most this; it doubles from round to round.
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
@@ -56,6 +56,7 @@ impl Connection {
                 let Some(key) = waiting.pop() else { break };
                 undone.push(attributes_of(key.clone()));
             }
+            let asked = undone.len();
             let keys = KeysAndAttributes::builder()
                 .set_keys(Some(std::mem::take(&mut undone)))
                 .consistent_read(true);
@@ -76,7 +77,7 @@ impl Connection {
             }
             undone
                 .extend(output.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys));
-            rounds = self.next_round(rounds, undone.len()).await?;
+            rounds = self.next_round(rounds, asked, undone.len()).await?;
         }
         Ok(found)
     }
@@ -97,6 +98,7 @@ impl Connection {
             if undone.is_empty() {
                 return Ok(());
             }
+            let asked = undone.len();
             let send = self
                 .clients
                 .patient
@@ -106,23 +108,25 @@ impl Connection {
             let output = self.ask(send.send()).await?;
             self.count(Access::Write, output.consumed_capacity());
             undone.extend(output.unprocessed_items.unwrap_or_default().into_values().flatten());
-            rounds = self.next_round(rounds, undone.len()).await?;
+            rounds = self.next_round(rounds, asked, undone.len()).await?;
         }
     }
 
-    /// Waits a little if items were left undone; gives up if that happens too often in a row.
-    async fn next_round(&self, rounds: u32, undone: usize) -> Result<u32, StoreError> {
+    /// Waits a little if items were left undone; gives up if that was all of them too often in a row. The number of rounds
+    /// without progress.
+    async fn next_round(&self, rounds: u32, asked: usize, undone: usize) -> Result<u32, StoreError> {
         if undone == 0 {
             return Ok(0);
         }
-        if rounds + 1 >= ROUNDS {
+        let rounds = if undone < asked { 0 } else { rounds + 1 };
+        if rounds >= ROUNDS {
             let message =
                 format!("DynamoDB throttles: {undone} records of table {} are left undone", self.table);
             return Err(StoreError::new(StoreErrorKind::Unavailable, message));
         }
         let most = FIRST_BACKOFF.saturating_mul(1 << rounds).min(MOST_BACKOFF);
         tokio::time::sleep((self.jitter)(most)).await;
-        Ok(rounds + 1)
+        Ok(rounds)
     }
 }
 

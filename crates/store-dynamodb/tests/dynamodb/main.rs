@@ -11,4 +11,5 @@ mod engine;
 mod failures;
 mod proxy;
 mod tables;
+mod undone;
 mod writers;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use parking_lot::Mutex;
+use serde_json::Value;
 
 use crate::engine::endpoint;
 
@@ -24,6 +25,8 @@ pub(crate) enum Fault {
     LoseResponse,
     /// It is answered with this status and body, and not passed on.
     Answer(u16, &'static str),
+    /// Of a batch of several its first half is passed on, and the answer says that the rest was left undone.
+    LeaveUndone,
 }
 
 /// Listens, and treats requests by its script; once that is at its end, by its last word.
@@ -83,6 +86,7 @@ impl Proxy {
             };
             match fault {
                 Fault::None => client.write_all(&forward(&request)?).ok()?,
+                Fault::LeaveUndone => client.write_all(&forward_half(&request)?).ok()?,
                 Fault::Hang => {
                     // Until the client has had enough.
                     let _ = reader.read(&mut [0]);
@@ -93,13 +97,7 @@ impl Proxy {
                     forward(&request)?;
                     return None;
                 }
-                Fault::Answer(status, body) => {
-                    let length = body.len();
-                    let head = format!(
-                        "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}\r\n\r\n"
-                    );
-                    client.write_all(format!("{head}{body}").as_bytes()).ok()?;
-                }
+                Fault::Answer(status, body) => client.write_all(&answer(status, body)).ok()?,
             }
         }
     }
@@ -109,6 +107,50 @@ fn forward(request: &[u8]) -> Option<Vec<u8>> {
     let mut engine = TcpStream::connect(endpoint().strip_prefix("http://")?).ok()?;
     engine.write_all(request).ok()?;
     read_message(&mut BufReader::new(engine))
+}
+
+fn answer(status: u16, body: &str) -> Vec<u8> {
+    let (kind, length) = ("application/x-amz-json-1.0", body.len());
+    format!("HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+/// Passes on half of a batch; anything else in whole.
+fn forward_half(request: &[u8]) -> Option<Vec<u8>> {
+    let (head, body) = split(request)?;
+    let mut batch: Value = serde_json::from_slice(body).ok()?;
+    let Some(tables) = batch.get_mut("RequestItems").and_then(Value::as_object_mut) else {
+        return forward(request);
+    };
+    let (table, asked) = tables.iter_mut().next()?;
+    let table = table.clone();
+    let mut rest = asked.clone();
+    // Reads are in a list of keys, writes in a list by themselves.
+    let (entries, left, undone) = if asked.is_array() {
+        (asked.as_array_mut()?, rest.as_array_mut()?, "UnprocessedItems")
+    } else {
+        (asked["Keys"].as_array_mut()?, rest["Keys"].as_array_mut()?, "UnprocessedKeys")
+    };
+    if entries.len() < 2 {
+        return forward(request);
+    }
+    let half = entries.len() / 2;
+    entries.truncate(half);
+    left.drain(..half);
+    let lines = head.split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
+    let body = batch.to_string();
+    let head = lines.collect::<Vec<_>>().join("\r\n");
+    let shorter = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let answered = forward(shorter.as_bytes())?;
+    let mut told: Value = serde_json::from_slice(split(&answered)?.1).ok()?;
+    told[undone] = serde_json::json!({ table: rest });
+    Some(answer(200, &told.to_string()))
+}
+
+/// The head of an HTTP message without its last line breaks, and its body.
+fn split(message: &[u8]) -> Option<(&str, &[u8])> {
+    let end = message.windows(4).position(|window| window == b"\r\n\r\n")?;
+    Some((std::str::from_utf8(&message[..end]).ok()?, &message[end + 4..]))
 }
 
 /// A whole HTTP message, head and body.
