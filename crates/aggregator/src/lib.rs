@@ -8,12 +8,12 @@
 mod aggregator;
 pub mod change;
 pub mod event;
-//mod follow;
-//pub mod lambda;
+mod follow;
+pub mod lambda;
 pub mod record;
 pub mod sums;
 pub mod windows;
 
-pub use aggregator::{Aggregator, Failure, Outcome, Snapshots};
-//pub use follow::{FollowOptions, Follower, Progress, Stop};
+pub use aggregator::{Aggregator, Cause, Failure, Outcome, Snapshots};
+pub use follow::{FollowOptions, Follower, Pace, Progress, Stop, streams};
 pub use windows::{Windows, WindowsError};

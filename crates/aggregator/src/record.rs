@@ -37,6 +37,16 @@ impl Attributes for HashMap<String, AttributeValue> {
     }
 }
 
+impl<A: Attributes> Attributes for &A {
+    fn get(&self, name: &str) -> Option<Attribute<'_>> {
+        (**self).get(name)
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&str, Attribute<'_>)> {
+        (**self).each()
+    }
+}
+
 const fn attribute(value: &AttributeValue) -> Attribute<'_> {
     match value {
         AttributeValue::S(text) => Attribute::Text(text.as_str()),

@@ -31,6 +31,7 @@ pub mod version;
 pub use admin::{Progress, TableAdmin};
 pub use aws::{sdk_config, whole_number};
 pub use breaker::BreakerOptions;
+pub use error::store_error;
 pub use options::{Cascade, DynamoDbOptions, TableName, TableNameError};
 pub use records::{Checkpoint, Lease};
 pub use runtime::handle as runtime;
