@@ -126,6 +126,17 @@ impl Follower {
         zae_limiter_store_dynamodb::runtime()?.block_on(self.follow(&tell))
     }
 
+    /// Reads a stream called `arn` from another source, until all of it is read or this is stopped; without a lease of its
+    /// own. Not to be called from within an async runtime.
+    pub fn run_on<S: Source>(
+        &self,
+        source: &S,
+        arn: &str,
+        tell: impl Fn(Progress) + Send + Sync,
+    ) -> Result<(), StoreError> {
+        zae_limiter_store_dynamodb::runtime()?.block_on(self.follow_stream(source, arn, &tell)).map(|_| ())
+    }
+
     async fn follow(&self, tell: &(dyn Fn(Progress) + Send + Sync)) -> Result<(), StoreError> {
         while self.take_turn(tell).await? {
             let arn = self.patiently(tell, async || self.table().stream_arn().await).await?;

@@ -18,7 +18,7 @@ const TABLE: &str = "ZAE_LIMITER_TEST_FOLLOW_TABLE";
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn follower(table: &DynamoDbOptions) -> Follower {
+pub(crate) fn follower(table: &DynamoDbOptions) -> Follower {
     let mut options = FollowOptions::new(table.clone(), Windows::parse("hourly,daily", 90).unwrap());
     options.pace = Pace {
         poll: Duration::from_millis(20),

@@ -9,4 +9,5 @@ mod following;
 mod function;
 mod queries;
 mod runtime_api;
+mod shards;
 mod traffic;
