@@ -22,17 +22,23 @@ impl Test {
             let all = ["test", "--workspace", "--exclude", "zae-limiter-bench", "--all-features"];
             return cargo(&self.with_rest(&all));
         };
-        let args = self.with_rest(&["test", "-p", "zae-limiter-store-dynamodb"]);
-        match engine {
+        let running = match engine {
             Engine::Dynoxide => {
                 build_dynoxide()?;
-                cargo(&args)
+                None
             }
-            Engine::DynamodbLocal => {
-                let running = dynamodb_local()?;
-                run(command("cargo").args(args).env("ZAE_LIMITER_TEST_ENDPOINT", running.endpoint()))
+            Engine::DynamodbLocal => Some(dynamodb_local()?),
+        };
+        // The store, and of the command line what is run on every store.
+        for tests in [&["zae-limiter-store-dynamodb"][..], &["zae-limiter-cli", "dynamodb"]] {
+            let mut test = command("cargo");
+            test.args(["test", "-p"]).args(tests).args(&self.rest);
+            if let Some(running) = &running {
+                test.env("ZAE_LIMITER_TEST_ENDPOINT", running.endpoint());
             }
+            run(&mut test)?;
         }
+        Ok(())
     }
 
     fn with_rest<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
