@@ -52,14 +52,13 @@ fn read_parts<A: Attributes>(record: &Record<A>) -> Result<Option<Change>, Strin
     let (namespace, entity_id) =
         Namespace::of_entity(pk).ok_or_else(|| format!("{PK} {pk:?} is not the key of an entity"))?;
     // A long name is cut short in the sort key, and told apart by what follows a `#`. The index has it whole.
-    let resource = match Resource::new(resource) {
-        Ok(resource) => resource,
-        Err(_) => {
-            let key = text(new, GSI2_PK)?;
-            let name = key.strip_prefix(&namespace.resources()).and_then(|name| Resource::new(name).ok());
-            let name = name.filter(|name| schema::bucket_sk(name) == sk);
-            name.ok_or_else(|| format!("{GSI2_PK} {key:?} is not the key of the resource of {sk:?}"))?
-        }
+    let resource = if let Ok(resource) = Resource::new(resource) {
+        resource
+    } else {
+        let key = text(new, GSI2_PK)?;
+        let name = key.strip_prefix(&namespace.resources()).and_then(|name| Resource::new(name).ok());
+        let name = name.filter(|name| schema::bucket_sk(name) == sk);
+        name.ok_or_else(|| format!("{GSI2_PK} {key:?} is not the key of the resource of {sk:?}"))?
     };
     let position = StreamPosition { stream: record.stream.clone(), sequence: record.sequence };
     Ok(Some(Change { namespace, entity_id, resource, at: record.at, position, consumed, acquires }))
@@ -88,7 +87,8 @@ impl Counts {
     /// What was counted since `old`. A limit that is gone consumed nothing.
     fn since(&self, old: &Self) -> Result<(BTreeMap<LimitName, i128>, i128), String> {
         let difference = |name: &str, new: i128, old: i128| {
-            new.checked_sub(old).ok_or_else(|| format!("attribute {name:?} changed by too much to be counted"))
+            new.checked_sub(old)
+                .ok_or_else(|| format!("attribute {name:?} changed by too much to be counted"))
         };
         let mut consumed = BTreeMap::new();
         for (limit, new) in &self.consumed {

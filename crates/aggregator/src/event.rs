@@ -58,8 +58,9 @@ impl Attributes for Image<'_> {
 
 /// Reads one record.
 pub fn record(json: &str) -> Result<Record<Image<'_>>, Unreadable> {
-    let read: Json<'_> = serde_json::from_str(json)
-        .map_err(|error| Unreadable::new(id_at_least(json), format!("it is not in the form of one: {error}")))?;
+    let read: Json<'_> = serde_json::from_str(json).map_err(|error| {
+        Unreadable::new(id_at_least(json), format!("it is not in the form of one: {error}"))
+    })?;
     let id = read.dynamodb.sequence.0.into_owned();
     let unreadable = |reason: String| Unreadable::new(Some(id.clone()), reason);
     let sequence = id.parse().map_err(|error| Unreadable::new(None, format!("{error}")))?;
@@ -72,7 +73,8 @@ pub fn record(json: &str) -> Result<Record<Image<'_>>, Unreadable> {
         ),
         other => return Err(unreadable(format!("{other:?} is not an event"))),
     };
-    let at = instant(read.dynamodb.at).ok_or_else(|| unreadable("it does not say when it happened".to_owned()))?;
+    let at =
+        instant(read.dynamodb.at).ok_or_else(|| unreadable("it does not say when it happened".to_owned()))?;
     let stream = label_of(&read.source.0).into();
     Ok(Record { sequence, stream, at, keys: read.dynamodb.keys, event, id })
 }
@@ -183,7 +185,9 @@ impl<'de: 'a, 'a> Visitor<'de> for ValueVisitor<'a> {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Value<'a>, M::Error> {
-        let Some(kind) = map.next_key::<Text<'a>>()? else { return Err(M::Error::custom("an empty attribute")) };
+        let Some(kind) = map.next_key::<Text<'a>>()? else {
+            return Err(M::Error::custom("an empty attribute"));
+        };
         let value = match &*kind.0 {
             "S" => Value::Text(map.next_value()?),
             "N" => Value::Number(map.next_value()?),
@@ -255,7 +259,8 @@ mod tests {
         let change = change::read(&record).unwrap().unwrap();
         assert_eq!((change.namespace.to_string(), change.entity_id.as_str()), ("prod/".to_owned(), "k\"1"));
         assert_eq!((change.resource.as_str(), change.acquires), ("gpt-4", 2));
-        let consumed: Vec<_> = change.consumed.iter().map(|(name, amount)| (name.as_str(), *amount)).collect();
+        let consumed: Vec<_> =
+            change.consumed.iter().map(|(name, amount)| (name.as_str(), *amount)).collect();
         assert_eq!(consumed, [("new", -7), ("rpm", 2_500)]);
         assert_eq!(change.at.to_string(), "2024-01-01T00:00:00Z");
         assert_eq!(&*change.position.stream, "2024-01-01T00:00:00.000");

@@ -44,17 +44,20 @@ impl Settings {
         let table = variable(TABLE_NAME).ok_or_else(|| invalid(TABLE_NAME, "is not set".to_owned()))?;
         let table = table.parse().map_err(|error| invalid(TABLE_NAME, format!("{error}")))?;
         let days = match variable(SNAPSHOT_RETENTION_DAYS) {
-            Some(days) => days.parse().map_err(|_| {
-                invalid(SNAPSHOT_RETENTION_DAYS, format!("{days:?} is not a number of days"))
-            })?,
+            Some(days) => days
+                .parse()
+                .map_err(|_| invalid(SNAPSHOT_RETENTION_DAYS, format!("{days:?} is not a number of days")))?,
             None => DEFAULT_RETENTION_DAYS,
         };
         let names = variable(SNAPSHOT_WINDOWS);
         let windows = Windows::parse(names.as_deref().unwrap_or(DEFAULT_WINDOWS), days)
             .map_err(|error| invalid(SNAPSHOT_WINDOWS, error.to_string()))?;
         if let Some(schema) = variable(SCHEMA_VERSION_VARIABLE) {
-            let fits = |schema: &Version| SCHEMA_VERSION.parse::<Version>().is_ok_and(|own| own.major == schema.major);
-            let schema = schema.parse().map_err(|error| invalid(SCHEMA_VERSION_VARIABLE, format!("{error}")))?;
+            let fits = |schema: &Version| {
+                SCHEMA_VERSION.parse::<Version>().is_ok_and(|own| own.major == schema.major)
+            };
+            let schema =
+                schema.parse().map_err(|error| invalid(SCHEMA_VERSION_VARIABLE, format!("{error}")))?;
             if !fits(&schema) {
                 let message = format!(
                     "table {table} has schema {schema}, and this function writes schema {SCHEMA_VERSION}: run \
@@ -133,7 +136,8 @@ fn tell(outcome: &Outcome) {
 
 /// Whether this process was started by Lambda, as the `bootstrap` of a function.
 pub fn is_bootstrap() -> bool {
-    let named = |path: std::ffi::OsString| std::path::Path::new(&path).file_stem() == Some("bootstrap".as_ref());
+    let named =
+        |path: std::ffi::OsString| std::path::Path::new(&path).file_stem() == Some("bootstrap".as_ref());
     std::env::var_os(RUNTIME_API).is_some() && std::env::args_os().next().is_some_and(named)
 }
 
@@ -168,7 +172,9 @@ mod tests {
     use super::*;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, String> {
-        let find = |name: &str| variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned());
+        let find = |name: &str| {
+            variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned())
+        };
         Settings::read(find).map_err(|error| error.to_string())
     }
 
@@ -192,7 +198,10 @@ mod tests {
             (&[(TABLE_NAME, "a/b")], "TABLE_NAME: table name"),
             (&[table, (SNAPSHOT_WINDOWS, "weekly")], "SNAPSHOT_WINDOWS: \"weekly\" is not a window"),
             (&[table, (SNAPSHOT_RETENTION_DAYS, "-1")], "\"-1\" is not a number of days"),
-            (&[table, (SCHEMA_VERSION_VARIABLE, "2.0.0")], "has schema 2.0.0, and this function writes schema 1."),
+            (
+                &[table, (SCHEMA_VERSION_VARIABLE, "2.0.0")],
+                "has schema 2.0.0, and this function writes schema 1.",
+            ),
             (&[table, (SCHEMA_VERSION_VARIABLE, "x")], "not a version"),
         ] {
             let error = settings(variables).unwrap_err();

@@ -1,6 +1,7 @@
 //! What a stream says, wherever it was read.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use aws_sdk_dynamodbstreams::types::AttributeValue;
@@ -27,7 +28,7 @@ pub trait Attributes {
     fn each(&self) -> impl Iterator<Item = (&str, Attribute<'_>)>;
 }
 
-impl Attributes for HashMap<String, AttributeValue> {
+impl<S: BuildHasher> Attributes for HashMap<String, AttributeValue, S> {
     fn get(&self, name: &str) -> Option<Attribute<'_>> {
         self.get(name).map(attribute)
     }

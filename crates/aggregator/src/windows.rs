@@ -42,8 +42,8 @@ impl Windows {
     /// assert!(Windows::parse("weekly", 90).is_err());
     /// ```
     pub fn parse(names: &str, retention_days: u32) -> Result<Self, WindowsError> {
-        let named = names.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let mut kinds = named.map(str::parse).collect::<Result<Vec<Window>, _>>()?;
+        let listed = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let mut kinds = listed.map(str::parse).collect::<Result<Vec<Window>, _>>()?;
         kinds.sort_unstable();
         kinds.dedup();
         if kinds.is_empty() {

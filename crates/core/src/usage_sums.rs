@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn hours_add_up_to_days() {
-        let days = in_windows(Window::Daily, [hour("a", 23, 1, 5), hour("a", 24, 2, 7), hour("a", 47, -1, -3)]);
+        let days =
+            in_windows(Window::Daily, [hour("a", 23, 1, 5), hour("a", 24, 2, 7), hour("a", 47, -1, -3)]);
         assert_eq!(days.iter().map(|day| day.total_events).collect::<Vec<_>>(), [1, 1]);
         assert_eq!(days[1].counters["tpm"], Millitokens::from_tokens(4));
         assert_eq!(days[1].window_end.as_millis(), 48 * HOUR_MS);
@@ -100,7 +101,8 @@ mod tests {
     #[test]
     fn the_top_is_by_limit_or_by_acquires() {
         let snapshots = [hour("a", 0, 1, 5), hour("b", 0, 9, 1), hour("a", 1, 1, 5), hour("c", 5, 2, 2)];
-        let names = |top: Vec<Total>| top.into_iter().map(|total| total.entity_id.to_string()).collect::<Vec<_>>();
+        let names =
+            |top: Vec<Total>| top.into_iter().map(|total| total.entity_id.to_string()).collect::<Vec<_>>();
         let tpm = LimitName::new("tpm").unwrap();
         assert_eq!(names(top(totals(&snapshots), Some(&tpm), 2)), ["a", "c"]);
         assert_eq!(names(top(totals(&snapshots), None, 9)), ["b", "a", "c"], "equal ones by name");

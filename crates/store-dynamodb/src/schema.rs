@@ -277,7 +277,9 @@ mod tests {
             let ns = Namespace::new(name).unwrap();
             assert_eq!(Namespace::of_entity(&ns.entity(&id)), Some((ns, id.clone())));
         }
-        for bad in ["", "ENTITY", "ENTITY#", "/ENTITY#k", "prodENTITY#k", "a/b/ENTITY#k", "RESOURCE#k", "SYSTEM#"] {
+        for bad in
+            ["", "ENTITY", "ENTITY#", "/ENTITY#k", "prodENTITY#k", "a/b/ENTITY#k", "RESOURCE#k", "SYSTEM#"]
+        {
             assert_eq!(Namespace::of_entity(bad), None, "{bad}");
         }
     }

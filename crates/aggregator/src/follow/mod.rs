@@ -175,7 +175,9 @@ impl Follower {
                         told = Some(owner);
                     }
                 }
-                Err(error) if error.is_unavailable() => tell(Progress::Retrying { problem: error.to_string() }),
+                Err(error) if error.is_unavailable() => {
+                    tell(Progress::Retrying { problem: error.to_string() });
+                }
                 Err(error) => return Err(error),
             }
             self.stop.or_after(self.options.pace.lease / 5).await;
@@ -211,7 +213,8 @@ impl Follower {
     ) -> Result<Ended, StoreError> {
         let stream: Arc<str> = label_of(arn).into();
         let begin = async || self.table().checkpoints(&stream).await;
-        let Some(mut checkpoints): Option<HashMap<String, Checkpoint>> = self.patiently(tell, begin).await? else {
+        let Some(mut checkpoints): Option<HashMap<String, Checkpoint>> = self.patiently(tell, begin).await?
+        else {
             return Ok(Ended::Stopped);
         };
         let done = checkpoints.iter().filter(|(_, checkpoint)| checkpoint.done);

@@ -52,7 +52,11 @@ struct Place {
 
 impl<S: Source> Reading<'_, S> {
     /// Reads `shard` from `checkpoint` on.
-    pub(super) async fn read(&self, shard: String, checkpoint: Checkpoint) -> Result<(String, End), StoreError> {
+    pub(super) async fn read(
+        &self,
+        shard: String,
+        checkpoint: Checkpoint,
+    ) -> Result<(String, End), StoreError> {
         let mut place = Place {
             shard,
             remembered: checkpoint.sequence.clone(),
@@ -117,7 +121,8 @@ impl<S: Source> Reading<'_, S> {
         let Some(last) = page.records.last() else { return Ok(true) };
         let mut backoff = FIRST_BACKOFF;
         let outcome = loop {
-            let outcome = self.aggregator.count(page.records.iter().map(|read| record(read, &self.stream))).await;
+            let outcome =
+                self.aggregator.count(page.records.iter().map(|read| record(read, &self.stream))).await;
             match outcome.failures.iter().find(|failure| failure.cause.may_pass()) {
                 None => break outcome,
                 Some(failure) => self.wait(&mut backoff, &failure.cause.to_string()).await,
@@ -144,7 +149,9 @@ impl<S: Source> Reading<'_, S> {
                 Cause::NotWritten(_, error)
                     if matches!(
                         error.kind(),
-                        StoreErrorKind::PermissionDenied | StoreErrorKind::Missing | StoreErrorKind::Incompatible
+                        StoreErrorKind::PermissionDenied
+                            | StoreErrorKind::Missing
+                            | StoreErrorKind::Incompatible
                     ) =>
                 {
                     return Err(error);

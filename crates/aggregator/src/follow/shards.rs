@@ -63,7 +63,8 @@ mod tests {
     #[test]
     fn children_wait_for_their_parents() {
         let mut shards = Shards::default();
-        let all = || vec![shard("a", None), shard("b", Some("a")), shard("c", Some("a")), shard("d", Some("b"))];
+        let all =
+            || vec![shard("a", None), shard("b", Some("a")), shard("c", Some("a")), shard("d", Some("b"))];
         shards.learn(all());
         assert_eq!(shards.start(), ["a"]);
         assert_eq!(shards.start(), [""; 0], "it is being read");

@@ -43,7 +43,11 @@ pub trait Source {
     fn shards(&self) -> impl Future<Output = Result<Vec<Shard>, StoreError>> + Send;
 
     /// An iterator over the records of a shard, after the one with a sequence number, or from the first that is left.
-    fn iterator(&self, shard: &str, after: Option<&str>) -> impl Future<Output = Result<String, ReadError>> + Send;
+    fn iterator(
+        &self,
+        shard: &str,
+        after: Option<&str>,
+    ) -> impl Future<Output = Result<String, ReadError>> + Send;
 
     /// The next records of an iterator.
     fn records(&self, iterator: &str) -> impl Future<Output = Result<Page, ReadError>> + Send;
@@ -85,11 +89,14 @@ impl Source for TableStream {
     async fn shards(&self) -> Result<Vec<Shard>, StoreError> {
         let (mut shards, mut from) = (Vec::new(), None);
         loop {
-            let send = self.client.describe_stream().stream_arn(&self.arn).set_exclusive_start_shard_id(from).send();
+            let send =
+                self.client.describe_stream().stream_arn(&self.arn).set_exclusive_start_shard_id(from).send();
             let output = Box::pin(send).await.map_err(|error| store_error(error, &self.table))?;
             let Some(description) = output.stream_description else { return Ok(shards) };
             let told = description.shards.unwrap_or_default().into_iter();
-            shards.extend(told.filter_map(|shard| Some(Shard { id: shard.shard_id?, parent: shard.parent_shard_id })));
+            shards.extend(
+                told.filter_map(|shard| Some(Shard { id: shard.shard_id?, parent: shard.parent_shard_id })),
+            );
             from = description.last_evaluated_shard_id;
             if from.is_none() {
                 return Ok(shards);

@@ -26,11 +26,15 @@ pub(crate) struct Delivery {
 }
 
 pub(crate) fn delivery() -> impl Strategy<Value = Delivery> {
-    (0_usize..2, any::<prop::sample::Index>(), 0_usize..20, 1_usize..12, any::<bool>(), any::<bool>()).prop_map(
-        |(reader, shard, back, size, bisect, again)| {
-            Delivery { reader, shard: shard.index(64), back, size, bisect, again }
-        },
-    )
+    (0_usize..2, any::<prop::sample::Index>(), 0_usize..20, 1_usize..12, any::<bool>(), any::<bool>())
+        .prop_map(|(reader, shard, back, size, bisect, again)| Delivery {
+            reader,
+            shard: shard.index(64),
+            back,
+            size,
+            bisect,
+            again,
+        })
 }
 
 /// One that reads every shard, after its parent.

@@ -80,13 +80,17 @@ impl History {
             sequence: 9_999_990,
             stream: 1,
         };
-        steps.iter().for_each(|step| history.happen(step));
+        for step in steps {
+            history.happen(step);
+        }
         history
     }
 
     fn happen(&mut self, step: &Step) {
         match step {
-            Step::Write { bucket, limit, amount, acquires } => self.write(*bucket, *limit, *amount, *acquires),
+            Step::Write { bucket, limit, amount, acquires } => {
+                self.write(*bucket, *limit, *amount, *acquires);
+            }
             Step::Remove { bucket } => {
                 if self.items[*bucket].take().is_some() {
                     let keys = keys(*bucket);
@@ -108,7 +112,9 @@ impl History {
                 let parent = self.place[*bucket];
                 let children = [self.shards.len(), self.shards.len() + 1];
                 self.shards.extend(children.map(|_| Shard { parent: Some(parent), records: Vec::new() }));
-                for (bucket, place) in self.place.iter_mut().enumerate().filter(|(_, place)| **place == parent) {
+                for (bucket, place) in
+                    self.place.iter_mut().enumerate().filter(|(_, place)| **place == parent)
+                {
                     *place = children[usize::from(lefts >> bucket & 1)];
                 }
             }

@@ -16,7 +16,7 @@ use crate::traffic::Traffic;
 const ENDPOINT: &str = "ZAE_LIMITER_TEST_FOLLOW_ENDPOINT";
 const TABLE: &str = "ZAE_LIMITER_TEST_FOLLOW_TABLE";
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) fn follower(table: &DynamoDbOptions) -> Follower {
     let mut options = FollowOptions::new(table.clone(), Windows::parse("hourly,daily", 90).unwrap());

@@ -17,7 +17,11 @@ fn image(image: Option<&HashMap<String, AttributeValue>>) -> Value {
         other => panic!("{other:?}"),
     };
     image.map_or(Value::Null, |image| {
-        image.iter().map(|(name, value)| (name.clone(), attribute(value))).collect::<serde_json::Map<_, _>>().into()
+        image
+            .iter()
+            .map(|(name, value)| (name.clone(), attribute(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     })
 }
 
@@ -57,6 +61,16 @@ fn with_poison(records: &mut Vec<Value>, at: usize) -> Value {
     poison
 }
 
+/// The function on the table of `traffic`, with some more of the environment.
+fn start(traffic: &Traffic, variables: &[(&str, &str)]) -> RuntimeApi {
+    let mut all = vec![
+        ("AWS_ENDPOINT_URL", traffic.options.endpoint_url.as_deref().unwrap()),
+        ("TABLE_NAME", traffic.options.table.as_str()),
+    ];
+    all.extend(variables);
+    RuntimeApi::start(env!("CARGO_BIN_EXE_bootstrap").as_ref(), &all)
+}
+
 fn source(function: &RuntimeApi) -> EventSource<'_> {
     EventSource { function, batch_size: 16, retries: 2, bisect: true }
 }
@@ -66,7 +80,7 @@ fn the_function_counts_what_the_stream_tells_and_once() {
     let mut traffic = Traffic::new();
     traffic.go_on(40);
     let records = records(&traffic);
-    let function = RuntimeApi::start(&traffic, &[("SCHEMA_VERSION", "1.0.0")]);
+    let function = start(&traffic, &[("SCHEMA_VERSION", "1.0.0")]);
     assert_eq!(source(&function).deliver(&records), [] as [Vec<Value>; 0]);
     traffic.check();
     // Again, cut in another way.
@@ -82,12 +96,11 @@ fn poison_goes_to_the_dead_letters_alone() {
     let mut traffic = Traffic::new();
     traffic.go_on(40);
     let mut records = records(&traffic);
-    let buckets: Vec<usize> = (0..records.len())
-        .filter(|at| records[*at]["dynamodb"]["NewImage"]["rpm.tc"].is_object())
-        .collect();
+    let buckets: Vec<usize> =
+        (0..records.len()).filter(|at| records[*at]["dynamodb"]["NewImage"]["rpm.tc"].is_object()).collect();
     let last = with_poison(&mut records, buckets[buckets.len() - 2]);
     let first = with_poison(&mut records, buckets[3]);
-    let function = RuntimeApi::start(&traffic, &[]);
+    let function = start(&traffic, &[]);
     let dead = source(&function).deliver(&records);
     assert_eq!(dead, [vec![first], vec![last]]);
     traffic.check();
@@ -98,10 +111,13 @@ fn poison_is_reported_by_its_number_and_the_rest_of_its_batch_is_counted() {
     let mut traffic = Traffic::new();
     traffic.go_on(10);
     let mut records = records(&traffic);
-    let at = (1..records.len()).find(|at| records[*at]["dynamodb"]["NewImage"]["rpm.tc"].is_object()).unwrap();
+    let at =
+        (1..records.len()).find(|at| records[*at]["dynamodb"]["NewImage"]["rpm.tc"].is_object()).unwrap();
     let poison = with_poison(&mut records, at);
-    let function = RuntimeApi::start(&traffic, &[]);
-    let Answer::Response(response) = function.invoke(&json!({ "Records": records })) else { panic!("an error") };
+    let function = start(&traffic, &[]);
+    let Answer::Response(response) = function.invoke(&json!({ "Records": records })) else {
+        panic!("an error")
+    };
     let number = &poison["dynamodb"]["SequenceNumber"];
     assert_eq!(response, json!({ "batchItemFailures": [{ "itemIdentifier": number }] }));
     traffic.check();
@@ -111,7 +127,7 @@ fn poison_is_reported_by_its_number_and_the_rest_of_its_batch_is_counted() {
 fn what_is_no_batch_is_an_error_and_the_function_lives_on() {
     let mut traffic = Traffic::new();
     traffic.go_on(3);
-    let function = RuntimeApi::start(&traffic, &[]);
+    let function = start(&traffic, &[]);
     let Answer::Error(error) = function.invoke(&json!({ "detail": 1 })) else { panic!("no error") };
     assert!(error["errorMessage"].as_str().unwrap().contains("not a batch of stream records"), "{error}");
     assert_eq!(source(&function).deliver(&records(&traffic)), [] as [Vec<Value>; 0]);
@@ -121,10 +137,10 @@ fn what_is_no_batch_is_an_error_and_the_function_lives_on() {
 #[test]
 fn a_wrong_environment_is_told_by_every_invocation() {
     let traffic = Traffic::new();
-    let function = RuntimeApi::start(&traffic, &[("SNAPSHOT_WINDOWS", "weekly")]);
+    let function = start(&traffic, &[("SNAPSHOT_WINDOWS", "weekly")]);
     let Answer::Error(error) = function.invoke(&json!({ "Records": [] })) else { panic!("no error") };
     assert!(error["errorMessage"].as_str().unwrap().contains("SNAPSHOT_WINDOWS"), "{error}");
-    let other = RuntimeApi::start(&traffic, &[("SCHEMA_VERSION", "2.0.0")]);
+    let other = start(&traffic, &[("SCHEMA_VERSION", "2.0.0")]);
     let Answer::Error(error) = other.invoke(&json!({ "Records": [] })) else { panic!("no error") };
     assert!(error["errorMessage"].as_str().unwrap().contains("upgrade"), "{error}");
 }

@@ -6,7 +6,8 @@ use aws_sdk_dynamodbstreams::types::AttributeValue;
 use zae_limiter_aggregator::record::{Event, Record};
 use zae_limiter_aggregator::{Aggregator, Outcome, Windows};
 use zae_limiter_core::{
-    EntityId, LimitName, Resource, Store, StoreErrorKind, Timestamp, UsageQuery, UsageSnapshot, Window, usage_sums,
+    EntityId, LimitName, Resource, Store, StoreErrorKind, Timestamp, UsageQuery, UsageSnapshot, Window,
+    usage_sums,
 };
 use zae_limiter_store_dynamodb::schema::{self, Namespace};
 use zae_limiter_store_dynamodb::{DynamoDbOptions, DynamoDbStore, UsageTable};
@@ -19,7 +20,13 @@ const HOUR: u64 = 3_600_000;
 const START: u64 = 1_706_738_400_000;
 
 /// Something consumed by `entity` on `resource`, `hours` after the start.
-fn consumed(sequence: u32, entity: &str, resource: &str, hours: u64, tokens: i64) -> Record<HashMap<String, AttributeValue>> {
+fn consumed(
+    sequence: u32,
+    entity: &str,
+    resource: &str,
+    hours: u64,
+    tokens: i64,
+) -> Record<HashMap<String, AttributeValue>> {
     let text = |text: String| AttributeValue::S(text);
     let resource = Resource::new(resource).unwrap();
     let mut keys = HashMap::new();
@@ -44,7 +51,12 @@ fn count(
     on_runtime(aggregator.count(records.iter().cloned().map(Ok)))
 }
 
-fn query(entity: Option<&str>, resource: Option<&str>, window: Window, hours: std::ops::Range<u64>) -> UsageQuery {
+fn query(
+    entity: Option<&str>,
+    resource: Option<&str>,
+    window: Window,
+    hours: std::ops::Range<u64>,
+) -> UsageQuery {
     let mut query = UsageQuery::of(EntityId::new("any").unwrap(), window);
     query.entity_id = entity.map(|id| EntityId::new(id).unwrap());
     query.resource = resource.map(|name| Resource::new(name).unwrap());
@@ -55,7 +67,9 @@ fn query(entity: Option<&str>, resource: Option<&str>, window: Window, hours: st
 
 /// Hours from the start, and tokens.
 fn told(store: &DynamoDbStore, query: &UsageQuery) -> Vec<(String, i64, i64)> {
-    let hours = |s: &UsageSnapshot| (s.window_start.as_millis().cast_signed() - START.cast_signed()) / HOUR.cast_signed();
+    let hours = |s: &UsageSnapshot| {
+        (s.window_start.as_millis().cast_signed() - START.cast_signed()) / HOUR.cast_signed()
+    };
     let snapshots = pollster::block_on(store.usage(query)).unwrap();
     let told = |s: &UsageSnapshot| (s.entity_id.to_string(), hours(s), s.counters["tpm"].whole_tokens());
     snapshots.iter().map(told).collect()
@@ -101,11 +115,8 @@ fn usage_is_found_by_entity_resource_and_time() {
 #[test]
 fn windows_that_are_not_written_are_summed() {
     let traffic = Traffic::on(plain());
-    let records = [
-        consumed(1, "a", "gpt-4", 0, 10),
-        consumed(2, "a", "gpt-4", 1, 5),
-        consumed(3, "a", "gpt-4", 3, 2),
-    ];
+    let records =
+        [consumed(1, "a", "gpt-4", 0, 10), consumed(2, "a", "gpt-4", 1, 5), consumed(3, "a", "gpt-4", 3, 2)];
     count(&aggregator(&traffic, "hourly"), &records);
     let mut months = query(Some("a"), Some("gpt-4"), Window::Monthly, 0..3);
     months.from = Timestamp::EPOCH;
@@ -119,9 +130,11 @@ fn windows_that_are_not_written_are_summed() {
 #[test]
 fn the_top_entities_of_a_resource_are_found_by_the_index() {
     let traffic = Traffic::on(plain());
-    let records: Vec<_> = (1..6).map(|n| consumed(n, &format!("e{n}"), "gpt-4", 0, i64::from(n % 4))).collect();
+    let records: Vec<_> =
+        (1..6).map(|n| consumed(n, &format!("e{n}"), "gpt-4", 0, i64::from(n % 4))).collect();
     count(&aggregator(&traffic, "hourly"), &records);
-    let found = pollster::block_on(traffic.store.usage(&query(None, Some("gpt-4"), Window::Hourly, 0..1))).unwrap();
+    let found =
+        pollster::block_on(traffic.store.usage(&query(None, Some("gpt-4"), Window::Hourly, 0..1))).unwrap();
     let tpm = LimitName::new("tpm").unwrap();
     let top = usage_sums::top(usage_sums::totals(&found), Some(&tpm), 2);
     assert_eq!(top.iter().map(|total| total.entity_id.as_str()).collect::<Vec<_>>(), ["e3", "e2"]);
@@ -142,13 +155,15 @@ fn a_damaged_snapshot_is_told_and_the_others_are_written() {
         .item(schema::SK, text(schema::usage_sk(&resource, Window::Hourly, start)))
         .item("tpm.tc", damaged);
     on_runtime(put.send()).unwrap();
-    let records = [consumed(1, "b", "gpt-4", 0, 3), consumed(2, "a", "gpt-4", 0, 10), consumed(3, "a", "gpt-4", 1, 5)];
+    let records =
+        [consumed(1, "b", "gpt-4", 0, 3), consumed(2, "a", "gpt-4", 0, 10), consumed(3, "a", "gpt-4", 1, 5)];
     let outcome = count(&aggregator(&traffic, "hourly"), &records);
     assert_eq!(outcome.written, 2);
     let [failure] = &outcome.failures[..] else { panic!("{outcome:?}") };
     assert_eq!((failure.index, failure.id.as_deref()), (1, Some("2")));
     assert!(!failure.cause.may_pass(), "{}", failure.cause);
-    let error = pollster::block_on(traffic.store.usage(&query(Some("a"), None, Window::Hourly, 0..9))).unwrap_err();
+    let error =
+        pollster::block_on(traffic.store.usage(&query(Some("a"), None, Window::Hourly, 0..9))).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
     open(traffic.options.clone(), std::sync::Arc::new(zae_limiter::SystemClock));
 }

@@ -2,13 +2,12 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::Value;
-
-use crate::traffic::Traffic;
 
 /// What a function answers.
 #[derive(Debug)]
@@ -25,8 +24,8 @@ pub(crate) struct RuntimeApi {
 }
 
 impl RuntimeApi {
-    /// Starts the function on the table of `traffic`, with some more of the environment.
-    pub(crate) fn start(traffic: &Traffic, variables: &[(&str, &str)]) -> Self {
+    /// Starts a function, with these variables in its environment.
+    pub(crate) fn start(program: &Path, variables: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (events, waiting) = mpsc::channel();
@@ -40,15 +39,13 @@ impl RuntimeApi {
                 }
             });
         });
-        let process = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
+        let process = Command::new(program)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "aggregator")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_REGION", "us-east-1")
-            .env("AWS_ENDPOINT_URL", traffic.options.endpoint_url.as_ref().unwrap())
-            .env("TABLE_NAME", traffic.options.table.as_str())
             .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -57,10 +54,16 @@ impl RuntimeApi {
         Self { events, answers: Mutex::new(answers), process }
     }
 
+    /// The number of its process.
+    #[allow(dead_code, reason = "for measurements")]
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Invokes the function and waits for what it answers.
     pub(crate) fn invoke(&self, event: &Value) -> Answer {
         self.events.send(event.to_string()).unwrap();
-        self.answers.lock().unwrap().recv_timeout(Duration::from_secs(60)).unwrap()
+        self.answers.lock().unwrap().recv_timeout(Duration::from_mins(1)).unwrap()
     }
 }
 
@@ -111,7 +114,9 @@ fn request(reader: &mut impl BufRead) -> Option<(String, String)> {
         reader.read_line(&mut line).ok()?;
         match line.trim_end().split_once(':') {
             None => break,
-            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.trim().parse().ok()?,
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().ok()?;
+            }
             Some(_) => {}
         }
     }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use aws_sdk_dynamodbstreams::types::{AttributeValue, OperationType, Record, StreamRecord};
 use aws_sdk_dynamodbstreams::primitives::DateTime;
+use aws_sdk_dynamodbstreams::types::{AttributeValue, OperationType, Record, StreamRecord};
 use zae_limiter_aggregator::Progress;
 use zae_limiter_aggregator::streams::{Page, ReadError, Shard, Source};
-use zae_limiter_core::{EntityId, StoreError, StoreErrorKind, UsageQuery, Window};
 use zae_limiter_core::Store;
+use zae_limiter_core::{EntityId, StoreError, StoreErrorKind, UsageQuery, Window};
 
 use crate::following::follower;
 use crate::traffic::Traffic;

@@ -72,7 +72,11 @@ pub(crate) fn execute(args: AggregateArgs, global: &Global) -> Result<Exit, Fail
         .map_err(failed)?;
     let sums = shown.into_inner().unwrap_or_else(PoisonError::into_inner).sums;
     output::show(global.json, &sums, |sums| {
-        format!("{} records counted into {} snapshots\n", grouped_count(sums.counted), grouped_count(sums.snapshots))
+        format!(
+            "{} records counted into {} snapshots\n",
+            grouped_count(sums.counted),
+            grouped_count(sums.snapshots)
+        )
     })?;
     Ok(Exit::Success)
 }

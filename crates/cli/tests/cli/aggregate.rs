@@ -9,7 +9,7 @@ use zae_limiter_conformance::engine::{endpoint, table_name};
 
 use crate::sandbox::Sandbox;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until a command prints that JSON.
 #[track_caller]
@@ -71,7 +71,9 @@ fn what_cannot_be_followed_is_told() {
     let place = format!("--region us-east-1 --endpoint-url {}", endpoint());
     let missing = format!("aggregate --table-name {} {place}", table_name());
     sandbox.zae(&missing).assert().code(1).stdout_eq("").stderr_eq("error: there is no table [..]\n");
-    for arguments in ["aggregate --windows weekly", "aggregate --retention-days 0", "aggregate --table-name a"] {
+    for arguments in
+        ["aggregate --windows weekly", "aggregate --retention-days 0", "aggregate --table-name a"]
+    {
         sandbox.zae(arguments).assert().code(2).stdout_eq("");
     }
 }

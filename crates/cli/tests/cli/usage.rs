@@ -71,12 +71,14 @@ fn usage_is_drawn() {
 #[test]
 fn usage_is_written_as_csv() {
     let sandbox = used();
-    sandbox.zae("usage key-1 --resource gpt-4 --window monthly --csv").assert().success().stdout_eq(str![[r#"
+    sandbox.zae("usage key-1 --resource gpt-4 --window monthly --csv").assert().success().stdout_eq(str![[
+        r#"
 entity_id,resource,window_type,window_start,window_end,total_events,limit,tokens
 key-1,gpt-4,monthly,[..]-01T00:00:00Z,[..]-01T00:00:00Z,2,rpm,2
 key-1,gpt-4,monthly,[..]-01T00:00:00Z,[..]-01T00:00:00Z,2,tpm,750
 
-"#]]);
+"#
+    ]]);
     sandbox.zae("usage key-1 --csv --json").assert().code(2);
 }
 

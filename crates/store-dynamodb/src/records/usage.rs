@@ -1,6 +1,7 @@
 //! Usage snapshots. They are written by whoever follows the table's stream, and read here.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
@@ -41,11 +42,10 @@ impl Connection {
         let items = match (&query.entity_id, &query.resource) {
             (Some(id), Some(resource)) => {
                 let start = |at| schema::usage_sk(resource, query.window, at);
-                self.list(Pages::of(self.ns.entity(id), String::new()).between(start(from), start(to))).await?
+                self.list(Pages::of(self.ns.entity(id), String::new()).between(start(from), start(to)))
+                    .await?
             }
-            (Some(id), None) => {
-                self.list(Pages::of(self.ns.entity(id), schema::USAGE_SK.to_owned())).await?
-            }
+            (Some(id), None) => self.list(Pages::of(self.ns.entity(id), schema::USAGE_SK.to_owned())).await?,
             (None, Some(resource)) => {
                 let start = |at| format!("{}{at}", schema::usage_gsi2_sk_prefix(query.window));
                 let pages = Pages::of_index(schema::GSI2, self.ns.resource(resource), String::new());
@@ -116,7 +116,8 @@ impl Connection {
         }
         for (i, (limit, consumed)) in update.consumed.iter().enumerate() {
             let (name, value) = (format!("#t{i}"), format!(":t{i}"));
-            expression.push_str(&format!(",{name} {value}"));
+            // Writing to a string cannot fail.
+            let _ = write!(expression, ",{name} {value}");
             send = send
                 .expression_attribute_names(name, schema::consumed(limit))
                 .expression_attribute_values(value, number(*consumed));

@@ -5,16 +5,8 @@ use zae_limiter::UsageSnapshot;
 use crate::exit::Failure;
 use crate::output;
 
-const HEADER: [&str; 8] = [
-    "entity_id",
-    "resource",
-    "window_type",
-    "window_start",
-    "window_end",
-    "total_events",
-    "limit",
-    "tokens",
-];
+const HEADER: [&str; 8] =
+    ["entity_id", "resource", "window_type", "window_start", "window_end", "total_events", "limit", "tokens"];
 
 /// Writes snapshots to stdout. A window in which only acquires were counted has one line, without a limit.
 pub(super) fn print(snapshots: &[UsageSnapshot]) -> Result<(), Failure> {

@@ -47,7 +47,8 @@ fn table(top: &[Total], by: Option<&LimitName>) -> String {
     }
     let what = by.map_or_else(|| "ACQUIRES".to_owned(), |limit| format!("TOKENS OF {limit}"));
     let mut table = Table::new([("ENTITY", Align::Left), (&*what, Align::Right), ("", Align::Left)]);
-    let amount = |total: &Total| by.map_or(total.total_events, |limit| total.of(limit.as_str()).whole_tokens());
+    let amount =
+        |total: &Total| by.map_or(total.total_events, |limit| total.of(limit.as_str()).whole_tokens());
     let most = top.iter().map(amount).max().unwrap_or_default();
     for total in top {
         table.row([
