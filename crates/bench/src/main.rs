@@ -1,5 +1,7 @@
 //! Measurements beside other limiters and bare stores, run by `cargo xtask bench`.
 
+#[cfg(feature = "aggregate")]
+mod aggregate;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod embedded;
@@ -29,6 +31,9 @@ enum Suite {
     /// The DynamoDB store, beside the bare `UpdateItem`.
     #[cfg(feature = "dynamodb")]
     Dynamodb(dynamodb::Options),
+    /// Counting usage from the stream, and the function that does so.
+    #[cfg(feature = "aggregate")]
+    Aggregate(aggregate::Options),
     /// One of the processes that share a SQLite file.
     #[command(hide = true)]
     SqliteWorker { path: PathBuf, side: embedded::Side, begin_ms: u64, millis: u64 },
@@ -45,6 +50,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             say::say(&serde_json::to_string(&embedded::worker(&path, side, begin_ms, millis)?)?);
             Ok(())
         }
+        #[cfg(feature = "aggregate")]
+        Suite::Aggregate(options) => aggregate::run(&options),
         #[cfg(feature = "dynamodb")]
         Suite::Dynamodb(options) => dynamodb::run(&options),
         #[cfg(feature = "dynamodb")]

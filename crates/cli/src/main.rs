@@ -16,6 +16,11 @@ use clap::Parser;
 use crate::args::Cli;
 
 fn main() -> ExitCode {
+    // Uploaded as a Lambda function, this very program is what Lambda starts.
+    #[cfg(feature = "aws")]
+    if zae_limiter_aggregator::lambda::is_bootstrap() {
+        return exit::code(commands::aggregate::serve());
+    }
     let outcome = match Cli::try_parse() {
         Ok(cli) => commands::execute(cli),
         Err(error) => exit::usage(&error),

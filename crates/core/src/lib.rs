@@ -19,6 +19,7 @@ pub mod stored_limits;
 pub mod take;
 pub mod time;
 pub mod usage;
+pub mod usage_sums;
 
 pub use amount::Millitokens;
 pub use answer::Answer;

@@ -127,6 +127,11 @@ impl UsageSnapshot {
         let window_end = window.end(window_start);
         Self { entity_id, resource, window, window_start, window_end, counters, total_events }
     }
+
+    /// Whether nothing happened, or all was taken back.
+    pub fn is_nothing(&self) -> bool {
+        self.total_events == 0 && self.counters.values().all(|amount| amount.is_zero())
+    }
 }
 
 /// Which snapshots are asked for.
@@ -205,9 +210,7 @@ pub fn roll_up(query: &UsageQuery, hours: impl IntoIterator<Item = HourOfUsage>)
         }
         snapshot.total_events += hour.acquires;
     }
-    let happened =
-        |s: &UsageSnapshot| s.total_events != 0 || s.counters.values().any(|amount| !amount.is_zero());
-    windows.into_values().filter(happened).collect()
+    windows.into_values().filter(|snapshot| !snapshot.is_nothing()).collect()
 }
 
 #[cfg(test)]

@@ -128,6 +128,16 @@ impl Connection {
         Ok(self.describe().await?.as_ref().and_then(problem_of))
     }
 
+    /// The name of the table's stream, if it has one that says how records were and how they are.
+    pub(crate) async fn stream_arn(&self) -> Result<Option<String>, StoreError> {
+        let output = self.ask(self.clients.patient.describe_table().table_name(&self.table).send()).await?;
+        let Some(table) = output.table else { return Ok(None) };
+        let tells_both = |stream: &StreamSpecification| {
+            stream.stream_enabled() && stream.stream_view_type() == Some(&StreamViewType::NewAndOldImages)
+        };
+        Ok(table.latest_stream_arn.filter(|_| table.stream_specification.as_ref().is_some_and(tells_both)))
+    }
+
     async fn describe(&self) -> Result<Option<TableDescription>, StoreError> {
         match self.ask(self.clients.patient.describe_table().table_name(&self.table).send()).await {
             Ok(output) => Ok(output.table),

@@ -45,6 +45,14 @@ impl From<Failure> for StoreError {
     }
 }
 
+/// An error of the SDK as one of the store, for clients of other services that have to do with the table.
+pub fn store_error<E>(error: SdkError<E, HttpResponse>, table: &str) -> StoreError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    classify(error, table).error
+}
+
 /// Sorts an error of the SDK. `table` is what was asked of, for the message.
 pub(crate) fn classify<E>(error: SdkError<E, HttpResponse>, table: &str) -> Failure
 where

@@ -13,7 +13,7 @@ use zae_limiter_core::{StoreError, StoreErrorKind};
 const THREADS: usize = 2;
 
 /// The runtime of this process, started by the first store.
-pub(crate) fn handle() -> Result<&'static Handle, StoreError> {
+pub fn handle() -> Result<&'static Handle, StoreError> {
     static RUNTIME: OnceLock<Result<Runtime, std::io::Error>> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(|| {
         Builder::new_multi_thread().worker_threads(THREADS).thread_name("zae-limiter").enable_all().build()

@@ -18,8 +18,13 @@
 //!
 //! Attributes of stored limits: `limits`, a list of limits in their text form, `rpm=100/min`.
 //!
-//! Attributes of a usage snapshot: `entity_id`, `resource`, `window`, `start` (ms), `counters` (a map of net consumption
-//! by limit, in millitokens), `events` (acquires), `ttl`.
+//! Attributes of a usage snapshot: `entity_id`, `resource`, `window`, `start` (ms), for each limit `{limit}.tc` (net
+//! consumption, in millitokens), `ac` (acquires), `ttl`, and `seq` (the last stream record that is included, see
+//! `StreamPosition`). All of it is flat, so that one update makes a snapshot or adds to it, as the case may be.
+//!
+//! Two records are about following the stream: `{ns}SYSTEM#` / `#FOLLOWER` says whose turn it is (`owner`, `until` in ms),
+//! and `{ns}SYSTEM#` / `#SHARD#{stream}#{shard}` how far a shard is counted (`seq`, the number of its last record that
+//! is; `done` if there are no more; `ttl`). A table has one stream, so their namespace is always empty.
 //!
 //! Attributes of the version: `schema_version`, `client_min_version`, and `lambda_version` and `template_version` if
 //! there is a function and a stack.
@@ -28,7 +33,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use zae_limiter_core::{EntityId, LimitScope, Resource, Timestamp, Window};
+use zae_limiter_core::{EntityId, LimitName, LimitScope, Resource, Timestamp, Window};
 
 /// Partition key of the table.
 pub const PK: &str = "PK";
@@ -48,8 +53,10 @@ pub const GSI2_PK: &str = "GSI2PK";
 pub const GSI2_SK: &str = "GSI2SK";
 /// When a record may be deleted: whole seconds since 1970-01-01 00:00 UTC.
 pub const TTL: &str = "ttl";
-/// Acquires of a bucket, ever.
+/// Acquires: of a bucket, ever; of a usage snapshot, in its window.
 pub const ACQUIRES: &str = "ac";
+/// What the name of a limit is followed by in the attribute of its net consumption.
+pub const CONSUMED: &str = "tc";
 /// Sort key of an entity record.
 pub const META_SK: &str = "#META";
 /// Sort key of the version record.
@@ -83,10 +90,18 @@ pub const RESOURCE: &str = "resource";
 pub const WINDOW: &str = "window";
 /// Start of the window of a usage snapshot, in ms.
 pub const START: &str = "start";
-/// Net consumption by limit.
-pub const COUNTERS: &str = "counters";
-/// Acquires in a window.
-pub const EVENTS: &str = "events";
+/// The last stream record that a usage snapshot includes, or that a follower is through with.
+pub const SEQUENCE: &str = "seq";
+/// Sort key of the record that says who follows the stream.
+pub const FOLLOWER_SK: &str = "#FOLLOWER";
+/// What the sort key of a shard's progress starts with.
+pub const SHARD_SK: &str = "#SHARD#";
+/// Who follows the stream.
+pub const OWNER: &str = "owner";
+/// Until when, in ms.
+pub const UNTIL: &str = "until";
+/// Whether all of a shard is counted.
+pub const DONE: &str = "done";
 
 /// The longest name, in bytes, that is part of a sort key as it is: DynamoDB takes 1,024 bytes in all.
 const NAME_IN_SORT_KEY: usize = 900;
@@ -135,6 +150,19 @@ impl Namespace {
     /// What the partition key of every entity starts with.
     pub fn entities(&self) -> String {
         format!("{self}ENTITY#")
+    }
+
+    /// The namespace and the entity of a partition key; `None` if it is not one of an entity.
+    pub fn of_entity(key: &str) -> Option<(Self, EntityId)> {
+        // Neither part has a `#` in it.
+        let (kind, id) = key.split_once('#')?;
+        let namespace = kind.strip_suffix("ENTITY")?;
+        let namespace = match namespace.strip_suffix('/') {
+            Some(name) if !name.is_empty() => Self::new(name).ok()?,
+            None if namespace.is_empty() => Self::default(),
+            _ => return None,
+        };
+        Some((namespace, EntityId::new(id).ok()?))
     }
 
     /// Partition key of records of a resource, in the table and in [`GSI2`].
@@ -205,6 +233,22 @@ pub fn usage_gsi2_sk_prefix(window: Window) -> String {
     format!("USAGE#{window}#")
 }
 
+/// The attribute of the net consumption of a limit.
+pub fn consumed(limit: &LimitName) -> String {
+    format!("{limit}.{CONSUMED}")
+}
+
+/// The limit whose net consumption an attribute holds.
+pub fn consumed_limit(attribute: &str) -> Option<LimitName> {
+    let (limit, CONSUMED) = attribute.rsplit_once('.')? else { return None };
+    LimitName::new(limit).ok()
+}
+
+/// Sort key of the progress of a shard.
+pub fn shard_sk(stream: &str, shard: &str) -> String {
+    format!("{SHARD_SK}{stream}#{shard}")
+}
+
 /// Sort key of a child in [`GSI1`].
 pub fn child_sk(id: &EntityId) -> String {
     format!("CHILD#{}", fitted(id.as_str()))
@@ -223,6 +267,20 @@ mod tests {
         assert_eq!(ns.limits(&LimitScope::System), ("prod/SYSTEM#".into(), "#LIMIT#_default_".into()));
         for bad in ["a/b", "a#b", "ä", &"x".repeat(65)] {
             assert!(Namespace::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_key_of_an_entity_tells_whose_it_is() {
+        let id = EntityId::new("a/ENTITY b").unwrap();
+        for name in ["", "prod", "ENTITY"] {
+            let ns = Namespace::new(name).unwrap();
+            assert_eq!(Namespace::of_entity(&ns.entity(&id)), Some((ns, id.clone())));
+        }
+        for bad in
+            ["", "ENTITY", "ENTITY#", "/ENTITY#k", "prodENTITY#k", "a/b/ENTITY#k", "RESOURCE#k", "SYSTEM#"]
+        {
+            assert_eq!(Namespace::of_entity(bad), None, "{bad}");
         }
     }
 

@@ -23,6 +23,8 @@ enum Suite {
     Embedded,
     /// The DynamoDB store.
     Dynamodb,
+    /// Counting usage from the stream, and the function that does so.
+    Aggregate,
 }
 
 impl Bench {
@@ -34,6 +36,11 @@ impl Bench {
                 // The suite measures the command line too, as it is shipped.
                 cargo(&["build", "--release", "--package", "zae-limiter-cli"])?;
                 run(suite.args(["--", "embedded"]).args(&self.rest))
+            }
+            Suite::Aggregate => {
+                // Started as a bootstrap, the command line is the function.
+                cargo(&["build", "--release", "--package", "zae-limiter-cli"])?;
+                run(suite.args(["--features", "aggregate", "--", "aggregate"]).args(&self.rest))
             }
             Suite::Dynamodb => {
                 suite.args(["--features", "dynamodb", "--", "dynamodb"]).args(&self.rest);

@@ -4,7 +4,7 @@
 mod bare;
 mod cost;
 mod counts;
-mod engine;
+pub(crate) mod engine;
 mod load;
 mod shared;
 

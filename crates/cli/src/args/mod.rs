@@ -17,6 +17,8 @@ pub(crate) use self::duration::parse_duration;
 pub(crate) use self::instant::Instant;
 pub(crate) use self::limits::LimitArgs;
 use crate::commands::acquire::AcquireArgs;
+#[cfg(feature = "aws")]
+use crate::commands::aggregate::AggregateArgs;
 use crate::commands::available::AvailableArgs;
 use crate::commands::capacity::CapacityArgs;
 use crate::commands::completions::CompletionsArgs;
@@ -104,6 +106,8 @@ pub(crate) enum Command {
     #[cfg(feature = "aws")]
     #[command(subcommand)]
     Table(TableCommand),
+    #[cfg(feature = "aws")]
+    Aggregate(AggregateArgs),
     Completions(CompletionsArgs),
 }
 

@@ -1,6 +1,8 @@
 //! The commands, one a file.
 
 pub(crate) mod acquire;
+#[cfg(feature = "aws")]
+pub(crate) mod aggregate;
 pub(crate) mod available;
 pub(crate) mod capacity;
 pub(crate) mod completions;
@@ -31,6 +33,8 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Replay(args) => replay::execute(args, global),
         #[cfg(feature = "aws")]
         Command::Table(command) => table::execute(command, global),
+        #[cfg(feature = "aws")]
+        Command::Aggregate(args) => aggregate::execute(args, global),
         Command::Completions(args) => completions::execute(&args),
     }
 }

@@ -55,7 +55,7 @@ pub(crate) struct TableArgs {
 }
 
 impl TableArgs {
-    fn options(self, global: &Global) -> Result<DynamoDbOptions, Failure> {
+    pub(super) fn options(self, global: &Global) -> Result<DynamoDbOptions, Failure> {
         let store = global.store.as_deref().filter(|url| url.starts_with("dynamodb:"));
         let mut options = match (self.table_name, store) {
             (Some(name), _) => DynamoDbOptions::new(name),

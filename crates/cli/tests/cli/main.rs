@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::needless_raw_string_hashes, reason = "snapshots are written that way")]
 
+#[cfg(feature = "aws")]
+mod aggregate;
 mod bad_input;
 #[cfg(feature = "sqlite")]
 mod concurrency;

@@ -67,3 +67,38 @@ fn usage_is_drawn() {
     assert!(std::fs::read_to_string(sandbox.path("nothing.svg")).unwrap().contains("nothing to show"));
     sandbox.zae("usage key-1 --plot .").assert().code(2);
 }
+
+#[test]
+fn usage_is_written_as_csv() {
+    let sandbox = used();
+    sandbox.zae("usage key-1 --resource gpt-4 --window monthly --csv").assert().success().stdout_eq(str![[
+        r#"
+entity_id,resource,window_type,window_start,window_end,total_events,limit,tokens
+key-1,gpt-4,monthly,[..]-01T00:00:00Z,[..]-01T00:00:00Z,2,rpm,2
+key-1,gpt-4,monthly,[..]-01T00:00:00Z,[..]-01T00:00:00Z,2,tpm,750
+
+"#
+    ]]);
+    sandbox.zae("usage key-1 --csv --json").assert().code(2);
+}
+
+#[test]
+fn the_top_entities_of_a_resource_are_shown() {
+    let sandbox = used();
+    sandbox.zae("acquire key-2 gpt-4 --limit tpm=10k/day --consume tpm=3000").assert().success();
+    sandbox.zae("usage --resource gpt-4 --top 2 --by tpm").assert().success().stdout_eq(str![[r#"
+ENTITY  TOKENS OF tpm
+key-2           3,000  ████████████████████
+key-1             750  █████
+
+"#]]);
+    let top = sandbox.json("usage --resource gpt-4 --top 1");
+    let first = json!({
+        "entity_id": "key-1", "resource": "gpt-4", "counters": {"rpm": 2, "tpm": 750}, "total_events": 2
+    });
+    assert_eq!(top, json!([first]));
+    sandbox.zae("usage --resource nothing --top 1").assert().success().stdout_eq("no usage\n");
+    for wrong in ["usage", "usage --top 3", "usage key-1 --resource gpt-4 --top 3", "usage key-1 --by tpm"] {
+        sandbox.zae(wrong).assert().code(2);
+    }
+}

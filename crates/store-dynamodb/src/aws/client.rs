@@ -22,6 +22,7 @@ use zae_limiter_core::{StoreError, StoreErrorKind};
 use crate::aws::first_credentials::FirstCredentials;
 use crate::aws::watch::Watch;
 use crate::error::causes;
+use crate::options::DynamoDbOptions;
 
 /// Looking for credentials takes at most so long.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(6);
@@ -61,6 +62,12 @@ impl Clients {
             .with_max_backoff(Duration::from_secs(1));
         Ok(Self { once: with(RetryConfig::disabled()), patient: with(patient) })
     }
+}
+
+/// The configuration that the store of `options` uses: region, endpoint, credentials and connections, for clients of
+/// other services. They have to be used on the store's [`runtime`](crate::runtime), which the connections belong to.
+pub async fn sdk_config(options: &DynamoDbOptions) -> Result<SdkConfig, StoreError> {
+    Ok(Shared::of(&options.place()).await?.config.clone())
 }
 
 /// What all stores of one configuration share.

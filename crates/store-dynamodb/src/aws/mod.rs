@@ -9,10 +9,12 @@ mod parse;
 mod table;
 mod watch;
 
-pub(crate) use self::batch::{Key, key_of};
+pub(crate) use self::batch::{Key, attributes_of, key_of};
+pub use self::client::sdk_config;
 pub(crate) use self::client::{Clients, Place};
 pub(crate) use self::connection::Connection;
 pub(crate) use self::pages::Pages;
-pub(crate) use self::parse::{Attributes, Malformed, bucket, integer, text};
+pub use self::parse::whole_number;
+pub(crate) use self::parse::{Attributes, Malformed, bucket, clamped, integer, text};
 pub(crate) use self::table::AwsTable;
 pub(crate) use self::watch::Watch;

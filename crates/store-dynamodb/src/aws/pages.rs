@@ -12,19 +12,39 @@ use crate::stats::Access;
 pub(crate) struct Pages {
     index: Option<&'static str>,
     pk: String,
-    sk_prefix: String,
+    sort_keys: SortKeys,
     keys_only: bool,
+}
+
+/// Which sort keys are listed.
+#[derive(Clone, Debug)]
+enum SortKeys {
+    All,
+    StartWith(String),
+    /// Both ends are listed too.
+    Between(String, String),
+}
+
+impl SortKeys {
+    fn starting_with(prefix: String) -> Self {
+        if prefix.is_empty() { Self::All } else { Self::StartWith(prefix) }
+    }
 }
 
 impl Pages {
     /// The records of the table under a partition key whose sort key starts with `sk_prefix`.
-    pub(crate) const fn of(pk: String, sk_prefix: String) -> Self {
-        Self { index: None, pk, sk_prefix, keys_only: false }
+    pub(crate) fn of(pk: String, sk_prefix: String) -> Self {
+        Self { index: None, pk, sort_keys: SortKeys::starting_with(sk_prefix), keys_only: false }
     }
 
     /// The records of an index.
-    pub(crate) const fn of_index(index: &'static str, pk: String, sk_prefix: String) -> Self {
-        Self { index: Some(index), pk, sk_prefix, keys_only: false }
+    pub(crate) fn of_index(index: &'static str, pk: String, sk_prefix: String) -> Self {
+        Self { index: Some(index), pk, sort_keys: SortKeys::starting_with(sk_prefix), keys_only: false }
+    }
+
+    /// Only those whose sort key is at least `from` and at most `to`.
+    pub(crate) fn between(self, from: String, to: String) -> Self {
+        Self { sort_keys: SortKeys::Between(from, to), ..self }
     }
 
     /// Only their keys, those of the second index too.
@@ -58,11 +78,21 @@ impl Connection {
             // An index cannot be read consistently.
             .consistent_read(pages.index.is_none())
             .set_return_consumed_capacity(self.wanted_capacity());
-        if !pages.sk_prefix.is_empty() {
-            condition.push_str(" AND begins_with(#s,:s)");
-            query = query
-                .expression_attribute_names("#s", sk)
-                .expression_attribute_values(":s", AttributeValue::S(pages.sk_prefix));
+        match pages.sort_keys {
+            SortKeys::All => {}
+            SortKeys::StartWith(prefix) => {
+                condition.push_str(" AND begins_with(#s,:s)");
+                query = query
+                    .expression_attribute_names("#s", sk)
+                    .expression_attribute_values(":s", AttributeValue::S(prefix));
+            }
+            SortKeys::Between(from, to) => {
+                condition.push_str(" AND #s BETWEEN :s AND :t");
+                query = query
+                    .expression_attribute_names("#s", sk)
+                    .expression_attribute_values(":s", AttributeValue::S(from))
+                    .expression_attribute_values(":t", AttributeValue::S(to));
+            }
         }
         if pages.keys_only {
             query = query

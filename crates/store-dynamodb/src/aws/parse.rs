@@ -107,7 +107,7 @@ pub(crate) fn integer(name: &str, value: &AttributeValue) -> Result<i128, Malfor
 }
 
 /// A number of at most 38 digits without a fraction, be it written with an exponent.
-fn whole_number(text: &str) -> Option<i128> {
+pub fn whole_number(text: &str) -> Option<i128> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
         None => (text, 0),
@@ -131,7 +131,7 @@ fn whole_number(text: &str) -> Option<i128> {
 }
 
 /// Sums that are kept for ever may outgrow what is counted in.
-fn clamped(sum: i128) -> i64 {
+pub(crate) fn clamped(sum: i128) -> i64 {
     i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
 }
 

@@ -5,5 +5,8 @@ mod config;
 mod delete;
 mod entity;
 mod limits;
+mod progress;
 mod usage;
 mod version;
+
+pub use self::progress::{Checkpoint, Lease};

@@ -126,10 +126,8 @@ impl Collector {
         let counts = &self.totals[key];
         let number = |number: i64| AttributeValue::N(number.to_string());
         let text = |text: &str| AttributeValue::S(text.to_owned());
-        let counters =
-            counts.consumed.iter().map(|(limit, consumed)| (limit.clone(), number(*consumed))).collect();
         let ns = Namespace::default();
-        let put = self
+        let mut put = self
             .client
             .put_item()
             .table_name(&self.table)
@@ -141,8 +139,10 @@ impl Collector {
             .item(schema::RESOURCE, text(resource.as_str()))
             .item(schema::WINDOW, text(window.as_str()))
             .item(schema::START, AttributeValue::N(start.as_millis().to_string()))
-            .item(schema::COUNTERS, AttributeValue::M(counters))
-            .item(schema::EVENTS, number(counts.acquires));
+            .item(schema::ACQUIRES, number(counts.acquires));
+        for (limit, consumed) in &counts.consumed {
+            put = put.item(format!("{limit}.{}", schema::CONSUMED), number(*consumed));
+        }
         put.send().await.unwrap();
     }
 }

@@ -1,5 +1,8 @@
 //! `usage`: what an entity consumed, window by window.
 
+mod csv;
+mod top;
+
 use std::collections::BTreeMap;
 
 use clap::Args;
@@ -18,6 +21,7 @@ Examples:
   zae-limiter usage key-1 --resource gpt-4 --window daily --from -30d
   zae-limiter usage key-1 --from 2024-05-01 --to 2024-06-01 --plot may.svg
   zae-limiter usage key-1 --json | jq '.[] | [.window_start, .counters.tpm]'
+  zae-limiter usage --resource gpt-4 --top 10 --by tpm --from -7d
 
 Windows are aligned to UTC; those that start from --from (rounded down to a window) up to, not including, --to are
 shown. Tokens are net of what was returned.";
@@ -27,7 +31,8 @@ shown. Tokens are net of what was returned.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct UsageArgs {
     /// Who consumed.
-    entity: EntityId,
+    #[arg(required_unless_present = "top")]
+    entity: Option<EntityId>,
     /// Only on this resource.
     #[arg(long)]
     resource: Option<Resource>,
@@ -40,6 +45,15 @@ pub(crate) struct UsageArgs {
     /// Until then.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to: Option<Instant>,
+    /// In place of one entity's windows, show that many entities that consumed most of the resource.
+    #[arg(long, value_name = "COUNT", requires = "resource", conflicts_with_all = ["entity", "plot", "csv"])]
+    top: Option<usize>,
+    /// The limit that --top goes by [default: the number of acquires]
+    #[arg(long, value_name = "LIMIT", requires = "top")]
+    by: Option<LimitName>,
+    /// Print CSV, a line for each limit of each window.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
     #[command(flatten)]
     plot: PlotArg,
 }
@@ -73,13 +87,24 @@ impl<'a> From<&'a UsageSnapshot> for Snapshot<'a> {
 pub(crate) fn execute(args: UsageArgs, global: &Global) -> Result<Exit, Failure> {
     let limiter = store::open(global)?;
     let now = limiter.clock().now();
-    let mut query = UsageQuery::of(args.entity, args.window);
-    query.resource = args.resource;
-    query.from = args.from.map_or(Timestamp::EPOCH, |from| args.window.start(from.resolve(now)));
-    query.to = args.to.map_or(Timestamp::MAX, |to| to.resolve(now));
+    let query = UsageQuery {
+        entity_id: args.entity,
+        resource: args.resource,
+        window: args.window,
+        from: args.from.map_or(Timestamp::EPOCH, |from| args.window.start(from.resolve(now))),
+        to: args.to.map_or(Timestamp::MAX, |to| to.resolve(now)),
+    };
     let snapshots = limiter.usage(&query).wait()?;
+    if let Some(count) = args.top {
+        top::show(&snapshots, args.by.as_ref(), count, global.json)?;
+        return Ok(Exit::Success);
+    }
     if let Some(path) = &args.plot.plot {
         plot::write(path, &panels(&snapshots))?;
+    }
+    if args.csv {
+        csv::print(&snapshots)?;
+        return Ok(Exit::Success);
     }
     let listed: Vec<Snapshot<'_>> = snapshots.iter().map(Snapshot::from).collect();
     output::show(global.json, &listed, |_| table(&snapshots))?;
