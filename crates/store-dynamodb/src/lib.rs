@@ -26,7 +26,9 @@ pub mod transact;
 pub mod version;
 
 pub use admin::{Progress, TableAdmin};
+pub use aws::sdk_config;
 pub use breaker::BreakerOptions;
 pub use options::{Cascade, DynamoDbOptions, TableName, TableNameError};
+pub use runtime::on_runtime;
 pub use stats::Stats;
 pub use store::DynamoDbStore;

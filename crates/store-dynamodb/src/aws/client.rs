@@ -22,6 +22,7 @@ use zae_limiter_core::{StoreError, StoreErrorKind};
 use crate::aws::first_credentials::FirstCredentials;
 use crate::aws::watch::Watch;
 use crate::error::causes;
+use crate::options::DynamoDbOptions;
 
 /// Looking for credentials takes at most so long.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(6);
@@ -83,6 +84,12 @@ impl Shared {
     }
 }
 
+/// How to speak to AWS where `options` say, for clients of other services than the store's: region, endpoint,
+/// credentials, TLS. Shared with the stores of the same place.
+pub async fn sdk_config(options: &DynamoDbOptions) -> Result<SdkConfig, StoreError> {
+    Ok(Shared::of(&options.place()).await?.config.clone())
+}
+
 async fn load(place: &Place) -> Result<SdkConfig, StoreError> {
     let http_client = http_client();
     let timeouts = TimeoutConfig::builder()
@@ -108,7 +115,7 @@ async fn load(place: &Place) -> Result<SdkConfig, StoreError> {
         None => {
             return Err(StoreError::new(
                 StoreErrorKind::Invalid,
-                "no AWS region is set: add region=… to the store URL, or set AWS_REGION",
+                "no AWS region is set: name one (--region, or region=… in the store URL), or set AWS_REGION",
             ));
         }
     };

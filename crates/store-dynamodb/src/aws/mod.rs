@@ -10,6 +10,7 @@ mod table;
 mod watch;
 
 pub(crate) use self::batch::{Key, key_of};
+pub use self::client::sdk_config;
 pub(crate) use self::client::{Clients, Place};
 pub(crate) use self::connection::Connection;
 pub(crate) use self::pages::Pages;
