@@ -25,6 +25,8 @@ use crate::commands::limits::LimitsCommand;
 use crate::commands::replay::ReplayArgs;
 use crate::commands::run::RunArgs;
 #[cfg(feature = "aws")]
+use crate::commands::stack::StackCommand;
+#[cfg(feature = "aws")]
 use crate::commands::table::TableCommand;
 use crate::commands::usage::UsageArgs;
 
@@ -104,6 +106,9 @@ pub(crate) enum Command {
     #[cfg(feature = "aws")]
     #[command(subcommand)]
     Table(TableCommand),
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    Stack(StackCommand),
     Completions(CompletionsArgs),
 }
 

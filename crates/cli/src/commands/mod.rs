@@ -10,6 +10,8 @@ pub(crate) mod replay;
 pub(crate) mod run;
 mod status;
 #[cfg(feature = "aws")]
+pub(crate) mod stack;
+#[cfg(feature = "aws")]
 pub(crate) mod table;
 mod take;
 pub(crate) mod usage;
@@ -31,6 +33,8 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Replay(args) => replay::execute(args, global),
         #[cfg(feature = "aws")]
         Command::Table(command) => table::execute(command, global),
+        #[cfg(feature = "aws")]
+        Command::Stack(command) => stack::execute(command, global),
         Command::Completions(args) => completions::execute(&args),
     }
 }

@@ -92,7 +92,7 @@ fn may_delete(name: &StackName, stack: &Description) -> Result<(), DeployError> 
     }
     if stack.flag(parameter::DELETION_PROTECTION, false) {
         let message =
-            format!("the table of stack {name} is protected: run `zae-limiter deploy --no-deletion-protection` first");
+            format!("the table of stack {name} is protected: run `zae-limiter deploy --parameter DeletionProtection=false` first");
         return Err(DeployError::new(DeployErrorKind::Broken, message));
     }
     Ok(())
