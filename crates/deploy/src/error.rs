@@ -119,13 +119,23 @@ fn of_service(doing: &str, error: &impl ProvideErrorMetadata, status: u16) -> (D
             Kind::PermissionDenied,
             format!("cannot {doing}: AWS denied permission: {said}. Use credentials that may"),
         ),
-        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "SignatureDoesNotMatch"
-        | "InvalidSignatureException" | "ExpiredToken" | "ExpiredTokenException" | "IncompleteSignature"
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "IncompleteSignature"
         | "MissingAuthenticationToken" => (
             Kind::PermissionDenied,
             format!("cannot {doing}: AWS did not accept the credentials: {said}. Check or renew them"),
         ),
-        "Throttling" | "ThrottlingException" | "TooManyRequestsException" | "SlowDown" | "RequestLimitExceeded" => {
+        "Throttling"
+        | "ThrottlingException"
+        | "TooManyRequestsException"
+        | "SlowDown"
+        | "RequestLimitExceeded" => {
             (Kind::Unavailable, format!("cannot {doing}: AWS throttles: {said}. Try again in a minute"))
         }
         "AlreadyExistsException" => (Kind::AlreadyExists, format!("cannot {doing}: {said}")),

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use zae_limiter_core::Clock;
-use zae_limiter_store_dynamodb::version::{Compatibility, check_compatibility};
 use zae_limiter_store_dynamodb::DynamoDbOptions;
+use zae_limiter_store_dynamodb::version::{Compatibility, check_compatibility};
 
 use crate::error::{DeployError, DeployErrorKind};
 use crate::package::Package;
@@ -82,7 +82,8 @@ pub async fn prepare(
                 Some(false) => None,
                 _ => Some(preparation.package()?),
             };
-            let mut deployment = Deployment::without_function().with_parameters(preparation.parameters.clone());
+            let mut deployment =
+                Deployment::without_function().with_parameters(preparation.parameters.clone());
             deployment.package = package;
             stacks.deploy(deployment, progress).await?;
             return Ok(Prepared::Created);

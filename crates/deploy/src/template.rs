@@ -69,7 +69,9 @@ pub struct SnapshotWindows(Vec<Window>);
 #[non_exhaustive]
 pub enum ParameterError {
     /// Windows.
-    #[error("{0:?} is not a list of windows: expected some of hourly, daily and monthly, separated by commas")]
+    #[error(
+        "{0:?} is not a list of windows: expected some of hourly, daily and monthly, separated by commas"
+    )]
     Windows(String),
     /// There is no such parameter.
     #[error("the stack has no parameter {0:?}")]
@@ -144,7 +146,9 @@ impl StackParameters {
     /// (`TableName`, `SchemaVersion`, `Architecture`, `CodeKey`) cannot be set.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), ParameterError> {
         match name {
-            parameter::ENABLE_AGGREGATOR => self.enable_aggregator = Some(flag(parameter::ENABLE_AGGREGATOR, value)?),
+            parameter::ENABLE_AGGREGATOR => {
+                self.enable_aggregator = Some(flag(parameter::ENABLE_AGGREGATOR, value)?)
+            }
             parameter::SNAPSHOT_WINDOWS => self.snapshot_windows = Some(value.parse()?),
             parameter::SNAPSHOT_RETENTION_DAYS => {
                 self.snapshot_retention_days = Some(number(parameter::SNAPSHOT_RETENTION_DAYS, value)?);
@@ -152,7 +156,9 @@ impl StackParameters {
             parameter::LAMBDA_MEMORY_SIZE => {
                 self.lambda_memory_mb = Some(number(parameter::LAMBDA_MEMORY_SIZE, value)?);
             }
-            parameter::LAMBDA_TIMEOUT => self.lambda_timeout_s = Some(number(parameter::LAMBDA_TIMEOUT, value)?),
+            parameter::LAMBDA_TIMEOUT => {
+                self.lambda_timeout_s = Some(number(parameter::LAMBDA_TIMEOUT, value)?)
+            }
             parameter::LOG_RETENTION_DAYS => {
                 self.log_retention_days = Some(number(parameter::LOG_RETENTION_DAYS, value)?);
             }

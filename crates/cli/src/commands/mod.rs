@@ -8,9 +8,9 @@ pub(crate) mod entity;
 pub(crate) mod limits;
 pub(crate) mod replay;
 pub(crate) mod run;
-mod status;
 #[cfg(feature = "aws")]
 pub(crate) mod stack;
+mod status;
 #[cfg(feature = "aws")]
 pub(crate) mod table;
 mod take;

@@ -45,16 +45,22 @@ pub enum Unfit {
     #[error("it is not a program for Linux. Use the release of zae-limiter for Linux")]
     NotElf,
     /// It is for another kind of processor.
-    #[error("it is for another processor than arm64 and x86_64. Use the release of zae-limiter for one of these")]
+    #[error(
+        "it is for another processor than arm64 and x86_64. Use the release of zae-limiter for one of these"
+    )]
     Processor,
     /// It is damaged.
     #[error("it cannot be read as a program: {0}")]
     Damaged(String),
     /// It needs something else than glibc.
-    #[error("it is started by {0:?}, which provided.al2023 does not have. Use a build for glibc or a static one")]
+    #[error(
+        "it is started by {0:?}, which provided.al2023 does not have. Use a build for glibc or a static one"
+    )]
     Interpreter(String),
     /// It needs a newer glibc.
-    #[error("it needs glibc {0}, provided.al2023 has {GLIBC}. Use a release build, or build it where glibc is older")]
+    #[error(
+        "it needs glibc {0}, provided.al2023 has {GLIBC}. Use a release build, or build it where glibc is older"
+    )]
     Glibc(GlibcVersion),
 }
 

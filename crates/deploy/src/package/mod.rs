@@ -118,16 +118,17 @@ impl Package {
     /// crate is refused, as it would not be the function.
     pub fn of_this_executable() -> Result<Self, PackageError> {
         let path = std::env::current_exe();
-        let path = path.map_err(|source| PackageError::Read { path: PathBuf::from("of this process"), source })?;
+        let path =
+            path.map_err(|source| PackageError::Read { path: PathBuf::from("of this process"), source })?;
         Self::of_executable(&path)
     }
 
     /// Packs the executable of the command line that is at `path`.
     pub fn of_executable(path: &Path) -> Result<Self, PackageError> {
-        let bytes = std::fs::read(path)
-            .map_err(|source| PackageError::Read { path: path.to_owned(), source })?;
-        let fit = elf::inspect(&bytes)
-            .map_err(|problem| PackageError::Unfit { path: path.to_owned(), problem })?;
+        let bytes =
+            std::fs::read(path).map_err(|source| PackageError::Read { path: path.to_owned(), source })?;
+        let fit =
+            elf::inspect(&bytes).map_err(|problem| PackageError::Unfit { path: path.to_owned(), problem })?;
         if memchr::memmem::find(&bytes, MARK.as_bytes()).is_none() {
             return Err(PackageError::Foreign { path: path.to_owned() });
         }
@@ -136,7 +137,13 @@ impl Package {
             return Err(PackageError::TooLarge { bytes: zip.len() });
         }
         let sha256 = Sha256::digest(&zip).into();
-        Ok(Self { zip, executable_bytes: bytes.len(), architecture: fit.architecture, glibc: fit.glibc, sha256 })
+        Ok(Self {
+            zip,
+            executable_bytes: bytes.len(),
+            architecture: fit.architecture,
+            glibc: fit.glibc,
+            sha256,
+        })
     }
 
     /// The zip. The same executable gives the same bytes.

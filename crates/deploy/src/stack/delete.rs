@@ -43,7 +43,8 @@ impl Aws {
         let mut retained = Vec::new();
         if stack.flag(parameter::POINT_IN_TIME_RECOVERY, false) {
             let table = stack.parameter(parameter::TABLE_NAME).unwrap_or_default();
-            retained.push(format!("a backup of table {table}, for 35 days (DynamoDB keeps it without charge)"));
+            retained
+                .push(format!("a backup of table {table}, for 35 days (DynamoDB keeps it without charge)"));
         }
         if !wait {
             let status = "DELETE_IN_PROGRESS".to_owned();
@@ -66,7 +67,8 @@ impl Aws {
     /// What a resource of the stack is called outside of it.
     async fn resource(&self, stack: &str, name: &str) -> Result<Option<String>, DeployError> {
         let sent = self.cloudformation.describe_stack_resources().stack_name(stack).send().await;
-        let listed = sent.map_err(|error| classify(&format!("list the resources of stack {stack}"), error))?;
+        let listed =
+            sent.map_err(|error| classify(&format!("list the resources of stack {stack}"), error))?;
         let resources = listed.stack_resources.unwrap_or_default().into_iter();
         let mut named = resources.filter(|resource| resource.logical_resource_id() == Some(name));
         Ok(named.next().and_then(|resource| resource.physical_resource_id).filter(|id| !id.is_empty()))
@@ -91,8 +93,9 @@ fn may_delete(name: &StackName, stack: &Description) -> Result<(), DeployError> 
         return Err(DeployError::new(DeployErrorKind::Broken, message));
     }
     if stack.flag(parameter::DELETION_PROTECTION, false) {
-        let message =
-            format!("the table of stack {name} is protected: run `zae-limiter deploy --parameter DeletionProtection=false` first");
+        let message = format!(
+            "the table of stack {name} is protected: run `zae-limiter deploy --parameter DeletionProtection=false` first"
+        );
         return Err(DeployError::new(DeployErrorKind::Broken, message));
     }
     Ok(())

@@ -94,7 +94,10 @@ impl Aws {
             (false, _) => None,
             (true, Some(package)) => Some(package),
             (true, None) => {
-                return Err(DeployError::new(DeployErrorKind::Invalid, "there is no package for the function"));
+                return Err(DeployError::new(
+                    DeployErrorKind::Invalid,
+                    "there is no package for the function",
+                ));
             }
         };
         let mut job = Job {
@@ -157,8 +160,9 @@ impl Aws {
         };
         match deployed.filter(|version| newer(version)) {
             Some(version) => {
-                let message =
-                    format!("stack {name} was deployed by zae-limiter {version}, this is {own}: use that one");
+                let message = format!(
+                    "stack {name} was deployed by zae-limiter {version}, this is {own}: use that one"
+                );
                 Err(DeployError::new(DeployErrorKind::Incompatible, message))
             }
             None => Ok(()),
@@ -301,7 +305,9 @@ impl Job<'_> {
                 tell(Progress::Updating);
                 self.follow(&stack.id, seen, "updated", tell).await
             }
-            Err(error) if error.message().is_some_and(|said| said.contains("No updates are to be performed")) => {
+            Err(error)
+                if error.message().is_some_and(|said| said.contains("No updates are to be performed")) =>
+            {
                 tell(Progress::Unchanged);
                 Ok(stack)
             }
@@ -336,7 +342,9 @@ impl Job<'_> {
         let advice = match ended.stack.state() {
             StackState::UpdateTakenBack => "It is as it was before. Mend the cause and try again".to_owned(),
             StackState::Stuck => {
-                format!("Run `aws cloudformation continue-update-rollback --stack-name {name}` once it is mended")
+                format!(
+                    "Run `aws cloudformation continue-update-rollback --stack-name {name}` once it is mended"
+                )
             }
             _ => format!("Mend the cause, run `zae-limiter delete --stack-name {name}`, and try again"),
         };

@@ -67,7 +67,8 @@ impl Aws {
             let page = output.stack_events.unwrap_or_default();
             let listed = page.len();
             new.extend(
-                page.into_iter().filter(|event| seen.0.insert(event.event_id().unwrap_or_default().to_owned())),
+                page.into_iter()
+                    .filter(|event| seen.0.insert(event.event_id().unwrap_or_default().to_owned())),
             );
             from = output.next_token;
             // The newest come first: beyond one that has been seen there is nothing new.
@@ -140,7 +141,10 @@ fn left_over(event: &StackEvent) -> Option<String> {
     let skipped = event.resource_status()?.as_str() == "DELETE_SKIPPED";
     skipped.then(|| {
         let kind = event.resource_type().unwrap_or_default();
-        format!("{} ({kind})", event.physical_resource_id().or(event.logical_resource_id()).unwrap_or_default())
+        format!(
+            "{} ({kind})",
+            event.physical_resource_id().or(event.logical_resource_id()).unwrap_or_default()
+        )
     })
 }
 

@@ -31,9 +31,11 @@ impl StackState {
             S::CreateComplete | S::UpdateComplete | S::ImportComplete => Self::Complete,
             S::UpdateRollbackComplete | S::ImportRollbackComplete => Self::UpdateTakenBack,
             S::DeleteComplete => Self::Deleted,
-            S::CreateFailed | S::RollbackComplete | S::RollbackFailed | S::DeleteFailed | S::ReviewInProgress => {
-                Self::Dead
-            }
+            S::CreateFailed
+            | S::RollbackComplete
+            | S::RollbackFailed
+            | S::DeleteFailed
+            | S::ReviewInProgress => Self::Dead,
             S::UpdateFailed | S::UpdateRollbackFailed | S::ImportRollbackFailed => Self::Stuck,
             // All that is left ends in IN_PROGRESS.
             _ => Self::Busy,

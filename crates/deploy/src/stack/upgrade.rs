@@ -106,8 +106,11 @@ impl Aws {
                 tell(Progress::Unchanged);
                 return Ok(Upgraded { from, to, changed: false });
             }
-            let deployment =
-                Deployment { parameters: StackParameters::default(), package: Some(upgrade.package), wait: true };
+            let deployment = Deployment {
+                parameters: StackParameters::default(),
+                package: Some(upgrade.package),
+                wait: true,
+            };
             self.deploy(name, deployment, tell).await?;
             to = self.table.version().await?.unwrap_or(to);
         }

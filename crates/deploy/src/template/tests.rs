@@ -20,7 +20,9 @@ fn texts(value: &Value) -> BTreeSet<String> {
 fn policy(name: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let template = template();
     let mut found = (BTreeSet::new(), BTreeSet::new());
-    for statement in template["Resources"][name]["Properties"]["PolicyDocument"]["Statement"].as_array().unwrap() {
+    for statement in
+        template["Resources"][name]["Properties"]["PolicyDocument"]["Statement"].as_array().unwrap()
+    {
         assert_eq!(statement["Effect"], "Allow");
         let actions = texts(&statement["Action"]);
         match statement["Resource"].as_str().unwrap() {
@@ -87,23 +89,34 @@ fn the_lesser_policies_are_parts_of_it() {
     let (full, _) = policy("FullAccessPolicy");
     let (acquire, acquire_indexes) = policy("AcquireOnlyPolicy");
     assert!(acquire.is_subset(&full) && acquire_indexes.is_empty());
-    let writes: Vec<&String> =
-        acquire.iter().filter(|a| ["Put", "Update", "Write", "Delete"].iter().any(|w| a.contains(w))).collect();
+    let writes: Vec<&String> = acquire
+        .iter()
+        .filter(|a| ["Put", "Update", "Write", "Delete"].iter().any(|w| a.contains(w)))
+        .collect();
     assert_eq!(writes, ["dynamodb:UpdateItem"]);
     let (read, _) = policy("ReadOnlyPolicy");
     assert!(read.is_subset(&full));
-    assert!(!read.iter().any(|a| ["Put", "Update", "Write", "Delete"].iter().any(|w| a.contains(w))), "{read:?}");
+    assert!(
+        !read.iter().any(|a| ["Put", "Update", "Write", "Delete"].iter().any(|w| a.contains(w))),
+        "{read:?}"
+    );
 }
 
 #[test]
 fn the_parameters_and_outputs_keep_their_names() {
     let template = template();
-    let names = |part: &str| -> BTreeSet<String> { template[part].as_object().unwrap().keys().cloned().collect() };
+    let names =
+        |part: &str| -> BTreeSet<String> { template[part].as_object().unwrap().keys().cloned().collect() };
     assert_eq!(names("Parameters"), parameter::ALL.iter().map(|&name| name.to_owned()).collect());
     let outputs = names("Outputs");
-    for output in
-        ["TableName", "TableArn", "StreamArn", "AggregatorFunctionArn", "AggregatorFunctionName", output::CODE_BUCKET]
-    {
+    for output in [
+        "TableName",
+        "TableArn",
+        "StreamArn",
+        "AggregatorFunctionArn",
+        "AggregatorFunctionName",
+        output::CODE_BUCKET,
+    ] {
         assert!(outputs.contains(output), "{output}");
     }
     let default = |name: &str| template["Parameters"][name]["Default"].clone();

@@ -36,7 +36,9 @@ struct Checked {
 pub(crate) fn execute(args: CheckArgs, global: &Global) -> Result<Exit, Failure> {
     let stacks = connect(args.table, global)?;
     let found = stacks.versions().wait()?.ok_or_else(|| {
-        Failure::other("the table has no version record: run `zae-limiter deploy` or `zae-limiter table create`")
+        Failure::other(
+            "the table has no version record: run `zae-limiter deploy` or `zae-limiter table create`",
+        )
     })?;
     let client = env!("CARGO_PKG_VERSION");
     let compatibility =

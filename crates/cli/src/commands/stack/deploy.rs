@@ -108,7 +108,8 @@ pub(crate) fn execute(args: DeployArgs, global: &Global) -> Result<Exit, Failure
         function_version: deployed.function_version,
     };
     output::show(global.json, &done, |done| {
-        let next = if done.finished { "" } else { "; deploy again when that is done, to finish the function" };
+        let next =
+            if done.finished { "" } else { "; deploy again when that is done, to finish the function" };
         format!("stack {}: {}{next}\n", done.stack_name, done.status)
     })?;
     Ok(Exit::Success)

@@ -82,16 +82,18 @@ fn write(args: &LambdaExportArgs, zip: &[u8]) -> Result<(), Failure> {
     options.write(true).truncate(true).create(args.force).create_new(!args.force);
     let written = options.open(path).and_then(|mut file| file.write_all(zip));
     written.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            Failure::other(format!("{} is there already: -f replaces it, -o names another file", path.display()))
-        }
+        ErrorKind::AlreadyExists => Failure::other(format!(
+            "{} is there already: -f replaces it, -o names another file",
+            path.display()
+        )),
         _ => Failure::file("write", path, &error),
     })
 }
 
 fn text(info: &Info) -> String {
     let glibc = info.glibc.as_deref().unwrap_or("none");
-    let file = info.file.as_ref().map(|file| format!("file          {}\n", file.display())).unwrap_or_default();
+    let file =
+        info.file.as_ref().map(|file| format!("file          {}\n", file.display())).unwrap_or_default();
     format!(
         "{file}version       {}\nruntime       {}\narchitecture  {}\nneeds glibc   {glibc}\nbytes         {} (executable \
          {})\nsha256        {}\n",

@@ -63,10 +63,7 @@ pub(crate) fn execute(args: VersionArgs, global: &Global) -> Result<Exit, Failur
 }
 
 fn text(versions: &Versions) -> String {
-    let own = format!(
-        "client    {} (schema {})\n",
-        versions.client_version, versions.client_schema_version
-    );
+    let own = format!("client    {} (schema {})\n", versions.client_version, versions.client_schema_version);
     if !versions.deployed {
         return own + "deployed  nothing: run `zae-limiter deploy`\n";
     }
