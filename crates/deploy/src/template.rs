@@ -29,13 +29,14 @@ pub(crate) mod parameter {
     pub(crate) const ARCHITECTURE: &str = "Architecture";
     pub(crate) const LAMBDA_MEMORY_SIZE: &str = "LambdaMemorySize";
     pub(crate) const LAMBDA_TIMEOUT: &str = "LambdaTimeout";
+    pub(crate) const DURATION_ALARM_MS: &str = "DurationAlarmMilliseconds";
     pub(crate) const LOG_RETENTION_DAYS: &str = "LogRetentionDays";
     pub(crate) const ENABLE_ALARMS: &str = "EnableAlarms";
     pub(crate) const ALARM_TOPIC_ARN: &str = "AlarmTopicArn";
     pub(crate) const PERMISSIONS_BOUNDARY: &str = "PermissionsBoundary";
 
     /// All of them.
-    pub(crate) const ALL: [&str; 15] = [
+    pub(crate) const ALL: [&str; 16] = [
         TABLE_NAME,
         SCHEMA_VERSION,
         POINT_IN_TIME_RECOVERY,
@@ -47,6 +48,7 @@ pub(crate) mod parameter {
         ARCHITECTURE,
         LAMBDA_MEMORY_SIZE,
         LAMBDA_TIMEOUT,
+        DURATION_ALARM_MS,
         LOG_RETENTION_DAYS,
         ENABLE_ALARMS,
         ALARM_TOPIC_ARN,
@@ -186,6 +188,8 @@ impl StackParameters {
             (parameter::SNAPSHOT_RETENTION_DAYS, number(self.snapshot_retention_days)),
             (parameter::LAMBDA_MEMORY_SIZE, number(self.lambda_memory_mb)),
             (parameter::LAMBDA_TIMEOUT, number(self.lambda_timeout_s)),
+            // 80 % of the timeout, in ms: the template cannot multiply.
+            (parameter::DURATION_ALARM_MS, number(self.lambda_timeout_s.map(|s| s.saturating_mul(800)))),
             (parameter::LOG_RETENTION_DAYS, number(self.log_retention_days)),
             (parameter::POINT_IN_TIME_RECOVERY, flag(self.point_in_time_recovery)),
             (parameter::DELETION_PROTECTION, flag(self.deletion_protection)),

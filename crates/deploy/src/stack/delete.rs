@@ -4,7 +4,7 @@ use super::events::Count;
 use super::progress::Tell;
 use super::{Aws, Description, Progress, StackName, StackState};
 use crate::error::{DeployError, DeployErrorKind, classify};
-use crate::template::{parameter, resources};
+use crate::template::parameter;
 
 /// The bucket, as the template calls it.
 const CODE_BUCKET: &str = "CodeBucket";
@@ -33,9 +33,13 @@ impl Aws {
         let stack = self.existing(name).await?.ok_or_else(|| no_such(name, &self.region))?;
         may_delete(name, &stack)?;
         let seen = self.seen(&stack.id).await?;
+        let resources = self.resources(&stack.id).await?;
         // Of a stack that failed there are no outputs.
-        if let Some(bucket) = self.resource(&stack.id, CODE_BUCKET).await? {
-            self.clear(&bucket, None).await?;
+        let bucket = resources.iter().find(|resource| resource.logical_resource_id() == Some(CODE_BUCKET));
+        if let Some(bucket) =
+            bucket.and_then(|bucket| bucket.physical_resource_id()).filter(|id| !id.is_empty())
+        {
+            self.clear(bucket, None).await?;
         }
         let sent = self.cloudformation.delete_stack().stack_name(&stack.id).send().await;
         sent.map_err(|error| classify(&format!("delete stack {name}"), error))?;
@@ -50,9 +54,7 @@ impl Aws {
             let status = "DELETE_IN_PROGRESS".to_owned();
             return Ok(Deleted { stack_name: name.to_string(), status, finished: false, retained });
         }
-        let aggregates = stack.flag(parameter::ENABLE_AGGREGATOR, true);
-        let alarms = stack.flag(parameter::ENABLE_ALARMS, true);
-        let mut count = Count::up_to(resources(aggregates, alarms));
+        let mut count = Count::deleting(&resources);
         let ended = self.watch(&stack.id, seen, &mut count, tell).await?;
         if ended.stack.state() != StackState::Deleted {
             let what = format!("stack {name} could not be deleted ({})", ended.stack.status.as_str());
@@ -62,16 +64,6 @@ impl Aws {
         retained.extend(ended.retained);
         let status = ended.stack.status.as_str().to_owned();
         Ok(Deleted { stack_name: name.to_string(), status, finished: true, retained })
-    }
-
-    /// What a resource of the stack is called outside of it.
-    async fn resource(&self, stack: &str, name: &str) -> Result<Option<String>, DeployError> {
-        let sent = self.cloudformation.describe_stack_resources().stack_name(stack).send().await;
-        let listed =
-            sent.map_err(|error| classify(&format!("list the resources of stack {stack}"), error))?;
-        let resources = listed.stack_resources.unwrap_or_default().into_iter();
-        let mut named = resources.filter(|resource| resource.logical_resource_id() == Some(name));
-        Ok(named.next().and_then(|resource| resource.physical_resource_id).filter(|id| !id.is_empty()))
     }
 }
 

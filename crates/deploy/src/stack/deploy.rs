@@ -100,12 +100,16 @@ impl Aws {
                 ));
             }
         };
+        let there = match &present {
+            Some(stack) => self.resources(&stack.id).await?,
+            None => Vec::new(),
+        };
         let mut job = Job {
             aws: self,
             name,
             chosen: self.chosen(&deployment.parameters, package.as_ref()),
             tags: &deployment.parameters.tags,
-            count: Count::up_to(resources(aggregates, alarms)),
+            count: Count::building(resources(aggregates, alarms), &there),
             wait: deployment.wait,
         };
         let created = present.is_none();

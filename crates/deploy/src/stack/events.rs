@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use aws_sdk_cloudformation::types::StackEvent;
+use aws_sdk_cloudformation::types::{StackEvent, StackResource};
 
 use super::{Aws, Description, Progress, StackState};
 use crate::error::{DeployError, DeployErrorKind, classify};
@@ -30,17 +30,30 @@ pub(super) struct Ended {
 pub(super) struct Count {
     done: HashSet<String>,
     total: usize,
+    /// To be deleted is what they are to be, and not the undoing of it.
+    deleting: bool,
 }
 
 impl Count {
-    /// A stack that will have, or had, so many resources.
-    pub(super) fn up_to(total: usize) -> Self {
-        Self { done: HashSet::new(), total }
+    /// A stack that will have so many resources, of which these are there.
+    pub(super) fn building(total: usize, present: &[StackResource]) -> Self {
+        let mut count = Self { done: HashSet::new(), total, deleting: false };
+        for resource in present {
+            let status = resource.resource_status().map_or("", |status| status.as_str());
+            count.hear(resource.logical_resource_id().unwrap_or_default(), status);
+        }
+        count
+    }
+
+    /// A stack whose resources are to be deleted.
+    pub(super) fn deleting(present: &[StackResource]) -> Self {
+        Self { done: HashSet::new(), total: present.len(), deleting: true }
     }
 
     /// Takes a status of a resource into account.
     fn hear(&mut self, name: &str, status: &str) {
-        if status.ends_with("_COMPLETE") || status == "DELETE_SKIPPED" {
+        let deleted = matches!(status, "DELETE_COMPLETE" | "DELETE_SKIPPED");
+        if deleted == self.deleting && (deleted || status.ends_with("_COMPLETE")) {
             self.done.insert(name.to_owned());
         } else {
             self.done.remove(name);
@@ -55,6 +68,14 @@ impl Aws {
         let mut seen = Seen::default();
         self.new_events(stack, &mut seen).await?;
         Ok(seen)
+    }
+
+    /// The resources of a stack.
+    pub(super) async fn resources(&self, stack: &str) -> Result<Vec<StackResource>, DeployError> {
+        let sent = self.cloudformation.describe_stack_resources().stack_name(stack).send().await;
+        let listed =
+            sent.map_err(|error| classify(&format!("list the resources of stack {stack}"), error))?;
+        Ok(listed.stack_resources.unwrap_or_default())
     }
 
     /// Events that have not been seen, oldest first.
@@ -133,8 +154,9 @@ fn failure(event: &StackEvent) -> Option<String> {
     let reason = event.resource_status_reason().filter(|reason| !reason.is_empty())?;
     let called_off = reason.to_ascii_lowercase().contains("cancelled");
     let of_stack = event.resource_type() == Some("AWS::CloudFormation::Stack");
-    (status.ends_with("_FAILED") && !called_off && !of_stack)
-        .then(|| format!("{}: {reason}", event.logical_resource_id().unwrap_or_default()))
+    (status.ends_with("_FAILED") && !called_off && !of_stack).then(|| {
+        format!("{}: {}", event.logical_resource_id().unwrap_or_default(), reason.trim_end_matches('.'))
+    })
 }
 
 fn left_over(event: &StackEvent) -> Option<String> {
@@ -178,7 +200,7 @@ mod tests {
 
     #[test]
     fn resources_are_counted_once_and_again_when_they_change() {
-        let mut count = Count::up_to(2);
+        let mut count = Count::building(2, &[]);
         let mut heard = |name: &str, status: &str| {
             count.hear(name, status);
             (count.done.len(), count.total)
@@ -190,6 +212,16 @@ mod tests {
         assert_eq!(heard("a", "UPDATE_FAILED"), (1, 2));
         assert_eq!(heard("a", "UPDATE_COMPLETE"), (2, 2));
         assert_eq!(heard("c", "CREATE_COMPLETE"), (3, 3));
+        assert_eq!(heard("c", "DELETE_COMPLETE"), (2, 3));
+    }
+
+    #[test]
+    fn what_is_deleted_counts_when_all_is_to_be_deleted() {
+        let mut count = Count { done: HashSet::new(), total: 2, deleting: true };
+        count.hear("a", "DELETE_COMPLETE");
+        count.hear("b", "CREATE_COMPLETE");
+        count.hear("c", "DELETE_SKIPPED");
+        assert_eq!((count.done.len(), count.total), (2, 2));
     }
 
     #[test]

@@ -121,6 +121,8 @@ fn the_parameters_and_outputs_keep_their_names() {
     }
     let default = |name: &str| template["Parameters"][name]["Default"].clone();
     assert_eq!(default("SchemaVersion"), zae_limiter_store_dynamodb::version::SCHEMA_VERSION);
+    let timeout = default("LambdaTimeout").as_u64().unwrap();
+    assert_eq!(default("DurationAlarmMilliseconds"), timeout * 800);
 }
 
 #[test]
@@ -194,6 +196,7 @@ fn parameters_are_set_by_name() {
         let expected = if name == "SnapshotWindows" { "hourly,monthly" } else { value };
         assert_eq!(parameters.chosen()[name], expected);
     }
+    assert_eq!(parameters.chosen()["DurationAlarmMilliseconds"], "24000");
     for (name, value) in [
         ("EnableAggregator", "yes"),
         ("SnapshotWindows", "hourly,weekly"),

@@ -94,9 +94,8 @@ fn text(report: &StackReport) -> String {
         StackState::Busy | StackState::UpdateTakenBack => FAIR,
         _ => BAD,
     };
-    let mut table = Table::new([("", Align::Left), ("", Align::Left)]);
+    let mut table = Table::new([("stack", Align::Left), (report.stack_name.as_str(), Align::Left)]);
     let mut row = |name: &str, value: Cell| table.row([Cell::from(name), value]);
-    row("stack", Cell::from(&report.stack_name));
     row("status", Cell::styled(&report.status, style));
     for (name, value) in [("reason", &report.reason), ("created", &report.created.map(|at| at.to_string()))] {
         if let Some(value) = value {
