@@ -76,6 +76,16 @@ pub async fn prepare(
         options.create |= preparation.create_stack;
         return Ok(Prepared::Ready);
     }
+    on_aws(&stacks, preparation, updates, options.strict_version, progress).await
+}
+
+async fn on_aws(
+    stacks: &StackManager,
+    preparation: &Preparation,
+    updates: bool,
+    strict: bool,
+    progress: impl FnMut(Progress) + Send + 'static,
+) -> Result<Prepared, DeployError> {
     let versions = match stacks.versions().await {
         Err(error) if error.kind() == DeployErrorKind::Missing && preparation.create_stack => {
             let package = match preparation.parameters.enable_aggregator {
@@ -97,13 +107,16 @@ pub async fn prepare(
     if !outdated || !updates {
         return Ok(Prepared::Ready);
     }
-    let updated = async {
+    let update = async {
         let upgrade = Upgrade::new(preparation.package()?).lambda_only(true);
         stacks.upgrade(upgrade, progress).await
     };
-    match updated.await {
+    match update.await {
         Ok(_) => Ok(Prepared::Updated),
-        Err(error) if options.strict_version => Err(error),
+        Err(error) if strict => Err(error),
         Err(error) => Ok(Prepared::Outdated(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,7 +149,7 @@ impl StackParameters {
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), ParameterError> {
         match name {
             parameter::ENABLE_AGGREGATOR => {
-                self.enable_aggregator = Some(flag(parameter::ENABLE_AGGREGATOR, value)?)
+                self.enable_aggregator = Some(flag(parameter::ENABLE_AGGREGATOR, value)?);
             }
             parameter::SNAPSHOT_WINDOWS => self.snapshot_windows = Some(value.parse()?),
             parameter::SNAPSHOT_RETENTION_DAYS => {
@@ -159,7 +159,7 @@ impl StackParameters {
                 self.lambda_memory_mb = Some(number(parameter::LAMBDA_MEMORY_SIZE, value)?);
             }
             parameter::LAMBDA_TIMEOUT => {
-                self.lambda_timeout_s = Some(number(parameter::LAMBDA_TIMEOUT, value)?)
+                self.lambda_timeout_s = Some(number(parameter::LAMBDA_TIMEOUT, value)?);
             }
             parameter::LOG_RETENTION_DAYS => {
                 self.log_retention_days = Some(number(parameter::LOG_RETENTION_DAYS, value)?);

@@ -3,6 +3,7 @@
 import json
 import sys
 
+import botocore.exceptions
 import botocore.session
 
 endpoint, action, arguments = sys.argv[1], sys.argv[2], sys.argv[3:]
@@ -40,10 +41,6 @@ def user(name, *policies):
     return {"id": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
 
 
-def log_group(name):
-    client("logs").create_log_group(logGroupName=name)
-
-
 def objects(bucket):
     return [o["Key"] for o in client("s3").list_objects_v2(Bucket=bucket).get("Contents", [])]
 
@@ -62,6 +59,47 @@ def mapping(name):
     (found,) = client("lambda").list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
     del found["LastModified"]
     return found
+
+
+def may(role, table, bucket, queue, log):
+    """Whether a role may do each of these things. It is lent to the account itself for that."""
+    document = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [document]})
+    client("iam").update_assume_role_policy(RoleName=role, PolicyDocument=document)
+    arn = client("iam").get_role(RoleName=role)["Role"]["Arn"]
+    stream = client("dynamodb").describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    shards = client("dynamodbstreams").describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
+    lent = client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    session.set_credentials(lent["AccessKeyId"], lent["SecretAccessKey"], lent["SessionToken"])
+    key = {"PK": {"S": "p"}, "SK": {"S": "s"}}
+    shard = {"StreamArn": stream, "ShardId": shards[0]["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+    deeds = {
+        "DescribeStream": lambda: client("dynamodbstreams").describe_stream(StreamArn=stream),
+        "GetShardIterator": lambda: client("dynamodbstreams").get_shard_iterator(**shard),
+        "UpdateItem": lambda: client("dynamodb").update_item(
+            TableName=table, Key=key, UpdateExpression="SET a = :a", ExpressionAttributeValues={":a": {"S": "a"}}
+        ),
+        "GetItem": lambda: client("dynamodb").get_item(TableName=table, Key=key),
+        "PutItem": lambda: client("dynamodb").put_item(TableName=table, Item=key),
+        "DeleteItem": lambda: client("dynamodb").delete_item(TableName=table, Key=key),
+        "Scan": lambda: client("dynamodb").scan(TableName=table),
+        "DeleteTable": lambda: client("dynamodb").delete_table(TableName=table),
+        "SendMessage": lambda: client("sqs").send_message(QueueUrl=queue, MessageBody="m"),
+        "ReceiveMessage": lambda: client("sqs").receive_message(QueueUrl=queue),
+        "CreateLogStream": lambda: client("logs").create_log_stream(logGroupName=log, logStreamName="test"),
+        "DeleteLogGroup": lambda: client("logs").delete_log_group(logGroupName=log),
+        "ListObjects": lambda: client("s3").list_objects_v2(Bucket=bucket),
+    }
+    told = {}
+    for name, deed in deeds.items():
+        try:
+            deed()
+            told[name] = True
+        except botocore.exceptions.ClientError as error:
+            if "AccessDenied" not in error.response["Error"]["Code"]:
+                raise
+            told[name] = False
+    return told
 
 
 print(json.dumps(globals()[action](*arguments)))

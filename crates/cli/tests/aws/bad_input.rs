@@ -108,18 +108,30 @@ fn what_a_newer_release_deployed_is_left_alone() {
 #[test]
 fn a_stack_that_failed_says_why_and_what_to_do() {
     let Some(cloud) = Cloud::open() else { return };
-    // Somebody else has a log of that name.
-    let log = format!("/aws/lambda/{}-aggregator", cloud.stack);
-    cloud.ask("log_group", &[&log]);
-    let told = refused(cloud.on_table("deploy"));
+    // The template has this tag, and IAM takes no other that differs in its case only.
+    let told = refused(cloud.on_table("deploy --tag MANAGED-BY=somebody"));
     assert!(told.contains("could not be created (ROLLBACK_COMPLETE)"), "{told}");
-    assert!(told.contains("AggregatorLogGroup: ") && told.contains("zae-limiter delete"), "{told}");
+    assert!(told.contains("AggregatorRole: ") && told.contains("zae-limiter delete"), "{told}");
     let again = refused(cloud.on_table("deploy"));
     assert!(again.contains("in state ROLLBACK_COMPLETE, from which it can only be deleted"), "{again}");
     let status = refused(cloud.on_table("status"));
     assert_eq!(status, again);
     cloud.on_table("delete --yes").assert().success();
-    assert_eq!(cloud.inventory(), json!([log]));
+    assert_eq!(cloud.inventory(), json!([]));
+}
+
+#[test]
+fn an_update_that_failed_is_taken_back() {
+    let Some(cloud) = Cloud::open() else { return };
+    cloud.json("deploy --no-aggregator");
+    let told = refused(cloud.on_table("deploy --enable-aggregator --tag MANAGED-BY=somebody"));
+    assert!(told.contains("could not be updated (UPDATE_ROLLBACK_COMPLETE): AggregatorRole: "), "{told}");
+    assert!(told.contains("It is as it was before"), "{told}");
+    let status = cloud.json("status");
+    assert_eq!((&status["status"], &status["function"]), (&json!("UPDATE_ROLLBACK_COMPLETE"), &json!(null)));
+    assert_eq!(cloud.json("deploy --enable-aggregator")["function_version"], "1");
+    cloud.on_table("delete --yes").assert().success();
+    assert_eq!(cloud.inventory(), json!([]));
 }
 
 #[test]

@@ -86,3 +86,33 @@ fn each_policy_suffices_for_what_it_names_and_for_nothing_else() {
     cloud.on_table("delete --yes").assert().success();
     assert_eq!(cloud.inventory(), json!([]));
 }
+
+#[test]
+fn the_function_may_do_what_it_has_to_and_nothing_else() {
+    let Some(cloud) = Cloud::guarded() else { return };
+    cloud.json("deploy");
+    cloud.on_store("acquire k r --limit n=100/day --consume n=2", "").assert().success();
+    let status = cloud.json("status");
+    let told = cloud.ask("function", &[status["function"]["name"].as_str().unwrap()]);
+    let role = told["Role"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let output = |name: &str| status["outputs"][name].as_str().unwrap().to_owned();
+    let (bucket, queue) = (output("CodeBucketName"), output("DeadLetterQueueUrl"));
+    let may = cloud.ask("may", &[&role, &cloud.table, &bucket, &queue, &output("AggregatorLogGroupName")]);
+    let expected = json!({
+        "DescribeStream": true,
+        "GetShardIterator": true,
+        "UpdateItem": true,
+        "GetItem": true,
+        "PutItem": false,
+        "DeleteItem": false,
+        "Scan": false,
+        "DeleteTable": false,
+        "SendMessage": true,
+        "ReceiveMessage": false,
+        "CreateLogStream": true,
+        "DeleteLogGroup": false,
+        "ListObjects": false,
+    });
+    assert_eq!(may, expected);
+    cloud.on_table("delete --yes").assert().success();
+}

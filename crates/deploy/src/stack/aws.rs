@@ -16,7 +16,7 @@ pub type Jitter = Arc<dyn Fn(Duration) -> Duration + Send + Sync>;
 /// Tries of a request. All of them are safe to repeat: they ask, or carry a token or a state to be reached.
 const ATTEMPTS: u32 = 5;
 /// Packages of some MB pass through slow lines too.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(2);
 /// Between two looks at what takes minutes.
 const POLL: Duration = Duration::from_secs(3);
 /// Between two looks at an emulator, which takes moments.
@@ -41,7 +41,7 @@ impl Aws {
         clock: Arc<dyn Clock>,
         jitter: Jitter,
     ) -> Result<Self, DeployError> {
-        let config = sdk_config(&options).await?;
+        let config = Box::pin(sdk_config(&options)).await?;
         let emulated = config.endpoint_url().is_some();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
@@ -59,7 +59,7 @@ impl Aws {
             lambda: aws_sdk_lambda::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             table_name: options.table.to_string(),
-            table: TableAdmin::connect(options, clock, jitter).await?,
+            table: Box::pin(TableAdmin::connect(options, clock, jitter)).await?,
             emulated,
             region,
             poll: if emulated { EMULATOR_POLL } else { POLL },

@@ -241,7 +241,7 @@ impl Job<'_> {
     async fn create(&mut self, tell: &mut Tell) -> Result<Description, DeployError> {
         tell(Progress::Creating);
         self.chosen.insert(parameter::CODE_KEY, String::new());
-        let send = self
+        let request = self
             .aws
             .cloudformation
             .create_stack()
@@ -250,9 +250,9 @@ impl Job<'_> {
             .capabilities(Capability::CapabilityIam)
             .set_parameters(Some(requested(&self.chosen, None)))
             .set_tags(self.tags());
-        let sent = send.send().await;
-        let sent = sent.map_err(|error| classify(&format!("create stack {}", self.name), error))?;
-        let id = sent.stack_id.unwrap_or_else(|| self.name.to_string());
+        let answer = request.send().await;
+        let created = answer.map_err(|error| classify(&format!("create stack {}", self.name), error))?;
+        let id = created.stack_id.unwrap_or_else(|| self.name.to_string());
         self.follow(&id, Seen::default(), "created", tell).await
     }
 
@@ -295,7 +295,7 @@ impl Job<'_> {
 
     async fn update(&mut self, stack: Description, tell: &mut Tell) -> Result<Description, DeployError> {
         let seen = self.aws.seen(&stack.id).await?;
-        let send = self
+        let request = self
             .aws
             .cloudformation
             .update_stack()
@@ -304,7 +304,7 @@ impl Job<'_> {
             .capabilities(Capability::CapabilityIam)
             .set_parameters(Some(requested(&self.chosen, Some(&stack))))
             .set_tags(self.tags());
-        match send.send().await {
+        match request.send().await {
             Ok(_) => {
                 tell(Progress::Updating);
                 self.follow(&stack.id, seen, "updated", tell).await

@@ -44,11 +44,11 @@ impl Aws {
                 return Err(DeployError::failed(&what, vec![why], "Run the command again"));
             }
         }
-        let send = self.lambda.publish_version().function_name(name);
-        let send = send.description(concat!("zae-limiter ", env!("CARGO_PKG_VERSION")));
-        let sent = send.send().await;
+        let request = self.lambda.publish_version().function_name(name);
+        let request = request.description(concat!("zae-limiter ", env!("CARGO_PKG_VERSION")));
+        let answer = request.send().await;
         let published =
-            sent.map_err(|error| classify(&format!("publish a version of function {name}"), error))?;
+            answer.map_err(|error| classify(&format!("publish a version of function {name}"), error))?;
         let version = published.version.unwrap_or_default();
         tell(Progress::Published { version: version.clone() });
         Ok(version)

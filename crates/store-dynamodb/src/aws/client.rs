@@ -151,7 +151,9 @@ async fn found_credentials(
     match tokio::time::timeout(CREDENTIALS_TIMEOUT, chain.provide_credentials()).await {
         Ok(Ok(first)) => Ok(FirstCredentials::new(first, chain)),
         Ok(Err(error)) => {
-            let message = format!("no AWS credentials were found ({}): {help}", causes(&error));
+            // A line for each provider that has none.
+            let tried = causes(&error).split_whitespace().collect::<Vec<_>>().join(" ");
+            let message = format!("no AWS credentials were found ({tried}): {help}");
             Err(StoreError::new(StoreErrorKind::PermissionDenied, message).with_source(error))
         }
         Err(_) => {
