@@ -159,7 +159,9 @@ mod tests {
             assert_eq!(from.len(), to.len());
             let places: Vec<usize> = memchr::memmem::find_iter(bytes, from).collect();
             assert!(!places.is_empty());
-            places.into_iter().for_each(|at| bytes[at..at + from.len()].copy_from_slice(to));
+            for at in places {
+                bytes[at..at + from.len()].copy_from_slice(to);
+            }
         }
 
         #[test]

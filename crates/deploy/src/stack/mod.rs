@@ -69,7 +69,7 @@ impl StackManager {
         jitter: Jitter,
     ) -> Result<Self, DeployError> {
         let name = StackName::of_table(&options.table);
-        let aws = on_runtime(Aws::connect(options, clock, jitter)).await?;
+        let aws = Box::pin(on_runtime(Aws::connect(options, clock, jitter))).await?;
         Ok(Self { aws: Arc::new(aws), name })
     }
 
@@ -93,7 +93,7 @@ impl StackManager {
         progress: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Deployed, DeployError> {
         let (aws, name) = self.parts();
-        on_runtime(async move { aws.deploy(&name, deployment, &mut tell(progress)).await }).await
+        Box::pin(on_runtime(async move { aws.deploy(&name, deployment, &mut tell(progress)).await })).await
     }
 
     /// Brings the stack, the function and the version record to this release, in this order; choices stay as they are.
@@ -104,7 +104,7 @@ impl StackManager {
         progress: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Upgraded, DeployError> {
         let (aws, name) = self.parts();
-        on_runtime(async move { aws.upgrade(&name, upgrade, &mut tell(progress)).await }).await
+        Box::pin(on_runtime(async move { aws.upgrade(&name, upgrade, &mut tell(progress)).await })).await
     }
 
     /// Deletes the stack with the table and all that is in it, and waits until it is gone if `wait`.
@@ -114,13 +114,13 @@ impl StackManager {
         progress: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Deleted, DeployError> {
         let (aws, name) = self.parts();
-        on_runtime(async move { aws.delete(&name, wait, &mut tell(progress)).await }).await
+        Box::pin(on_runtime(async move { aws.delete(&name, wait, &mut tell(progress)).await })).await
     }
 
     /// How the stack and its function are.
     pub async fn status(&self) -> Result<StackReport, DeployError> {
         let (aws, name) = self.parts();
-        on_runtime(async move { aws.report(&name).await }).await
+        Box::pin(on_runtime(async move { aws.report(&name).await })).await
     }
 
     /// The versions that the table remembers, if it does.

@@ -51,11 +51,9 @@ pub(crate) fn execute(args: DeleteArgs, global: &Global) -> Result<Exit, Failure
         retained: deleted.retained,
     };
     output::show(global.json, &done, |done| {
-        let mut text = format!("stack {}: {}\n", done.stack_name, done.status);
-        for kept in &done.retained {
-            text += &format!("retained: {kept}\n");
-        }
-        text
+        let stack = format!("stack {}: {}\n", done.stack_name, done.status);
+        let retained = done.retained.iter().map(|kept| format!("retained: {kept}\n"));
+        std::iter::once(stack).chain(retained).collect()
     })?;
     Ok(Exit::Success)
 }
