@@ -17,6 +17,7 @@ use crate::options::DynamoDbOptions;
 use crate::runtime::{handle, look_up};
 use crate::schema::{GSI1, GSI1_PK, GSI1_SK, GSI2, GSI2_PK, GSI2_SK, PK, SK, TTL};
 use crate::skew::Skew;
+use crate::version::InfrastructureVersion;
 
 /// Between two looks at a table that is not ready yet.
 const POLL: Duration = Duration::from_millis(500);
@@ -41,7 +42,7 @@ pub enum Progress {
     Done,
 }
 
-/// Creates and deletes a table, without `CloudFormation`.
+/// Creates and deletes a table, without `CloudFormation`, and keeps its version record.
 #[derive(Debug)]
 pub struct TableAdmin {
     connection: Arc<Connection>,
@@ -68,6 +69,24 @@ impl TableAdmin {
     pub async fn create(&self, progress: impl FnMut(Progress) + Send + 'static) -> Result<(), StoreError> {
         let (connection, stream) = (Arc::clone(&self.connection), self.stream);
         look_up(self.runtime, async move { connection.create_table(stream, progress).await }).await
+    }
+
+    /// Whether there is a table.
+    pub async fn exists(&self) -> Result<bool, StoreError> {
+        let connection = Arc::clone(&self.connection);
+        look_up(self.runtime, async move { Ok(connection.describe().await?.is_some()) }).await
+    }
+
+    /// The versions that the table remembers, if it does.
+    pub async fn version(&self) -> Result<Option<InfrastructureVersion>, StoreError> {
+        let connection = Arc::clone(&self.connection);
+        look_up(self.runtime, async move { connection.version().await }).await
+    }
+
+    /// Has the table remember these versions in place of others.
+    pub async fn set_version(&self, version: InfrastructureVersion) -> Result<(), StoreError> {
+        let connection = Arc::clone(&self.connection);
+        look_up(self.runtime, async move { connection.set_version(version).await }).await
     }
 
     /// Deletes the table with all that is in it, and waits until it is gone.

@@ -35,6 +35,7 @@ pub use error::store_error;
 pub use options::{Cascade, DynamoDbOptions, TableName, TableNameError};
 pub use records::{Checkpoint, Lease};
 pub use runtime::handle as runtime;
+pub use runtime::on_runtime;
 pub use stats::Stats;
 pub use store::DynamoDbStore;
 pub use usage_table::UsageTable;

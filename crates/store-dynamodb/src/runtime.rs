@@ -36,24 +36,39 @@ pub(crate) async fn carry_out<T: Send + 'static>(
 }
 
 /// Runs `work` on `runtime` from the first poll on, and gives it up if the future is dropped.
-pub(crate) async fn look_up<T: Send + 'static>(
+pub(crate) async fn look_up<T, E>(
     runtime: &Handle,
-    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-) -> Result<T, StoreError> {
+    work: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
     AbortOnDrop(runtime.spawn(work)).await
 }
 
-struct AbortOnDrop<T>(JoinHandle<Result<T, StoreError>>);
+/// Runs `work`, which needs a runtime for requests to AWS, on the one that all stores of this process share. The answer
+/// can be awaited on any executor; if it is dropped, the work is given up.
+pub async fn on_runtime<T, E>(work: impl Future<Output = Result<T, E>> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    look_up(handle()?, work).await
+}
 
-impl<T> Future for AbortOnDrop<T> {
-    type Output = Result<T, StoreError>;
+struct AbortOnDrop<T, E>(JoinHandle<Result<T, E>>);
+
+impl<T, E: From<StoreError>> Future for AbortOnDrop<T, E> {
+    type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|joined| joined.unwrap_or_else(|error| Err(ended(&error))))
+        let joined = Pin::new(&mut self.0).poll(cx);
+        joined.map(|joined| joined.unwrap_or_else(|error| Err(ended(&error).into())))
     }
 }
 
-impl<T> Drop for AbortOnDrop<T> {
+impl<T, E> Drop for AbortOnDrop<T, E> {
     fn drop(&mut self) {
         self.0.abort();
     }

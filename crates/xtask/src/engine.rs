@@ -13,7 +13,7 @@ use crate::steps::{cargo, command, root, run, say};
 /// The package that Amazon's DynamoDB Local comes in. It is fetched when asked for, and never kept in the repository: its
 /// licence forbids to pass it on.
 const DYNAMODB_LOCAL: &str = "amplify-dynamodb-simulator@2.9.30";
-/// How long Java may take to start.
+/// How long a server may take to start.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What stands in for DynamoDB.
@@ -33,6 +33,24 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Starts a server, and waits until it listens on `port`.
+    pub(crate) fn start(server: &mut Command, port: u16, name: &str) -> Result<Self, String> {
+        let process = server.spawn().map_err(|error| format!("{name} could not be started: {error}"))?;
+        let mut running = Self { process, endpoint: format!("http://127.0.0.1:{port}") };
+        let started = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if let Ok(Some(status)) = running.process.try_wait() {
+                return Err(format!("{name} ended at once ({status})"));
+            }
+            if started.elapsed() > START_TIMEOUT {
+                return Err(format!("{name} did not start within {START_TIMEOUT:?}"));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        say(&format!("{name} listens at {}", running.endpoint));
+        Ok(running)
+    }
+
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -62,20 +80,7 @@ pub(crate) fn dynamodb_local() -> Result<Running, String> {
         .args(["-Djava.library.path=./DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar"])
         .args(["-inMemory", "-disableTelemetry", "-port", &port.to_string()])
         .stdout(Stdio::null());
-    let process = java.spawn().map_err(|error| format!("java could not be started: {error}"))?;
-    let mut running = Running { process, endpoint: format!("http://127.0.0.1:{port}") };
-    let started = Instant::now();
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-        if let Ok(Some(status)) = running.process.try_wait() {
-            return Err(format!("DynamoDB Local ended at once ({status})"));
-        }
-        if started.elapsed() > START_TIMEOUT {
-            return Err(format!("DynamoDB Local did not start within {START_TIMEOUT:?}"));
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    say(&format!("DynamoDB Local listens at {}", running.endpoint));
-    Ok(running)
+    Running::start(&mut java, port, "DynamoDB Local")
 }
 
 /// The folder of DynamoDB Local, unpacked.
@@ -103,7 +108,7 @@ fn archive_in(place: &Path) -> Result<PathBuf, String> {
     archive.ok_or_else(|| format!("npm left no archive in {}", place.display()))
 }
 
-fn free_port() -> Result<u16, String> {
+pub(crate) fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
     Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
 }

@@ -1,6 +1,7 @@
 //! Repository chores: `cargo xtask test | lint | simulate | bench`.
 
 mod bench;
+mod emulator;
 mod engine;
 mod lint;
 mod simulate;

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use crate::emulator::Emulators;
 use crate::engine::{Engine, build_dynoxide, dynamodb_local};
-use crate::steps::{cargo, command, run};
+use crate::steps::{command, run};
 
 #[derive(Args)]
 pub(crate) struct Test {
@@ -19,8 +20,14 @@ impl Test {
     pub(crate) fn run(&self) -> Result<(), String> {
         let Some(engine) = self.engine else {
             build_dynoxide()?;
+            let emulators = Emulators::start()?;
             let all = ["test", "--workspace", "--exclude", "zae-limiter-bench", "--all-features"];
-            return cargo(&self.with_rest(&all));
+            let mut test = command("cargo");
+            test.args(all).args(&self.rest);
+            if let Some(emulators) = &emulators {
+                test.envs(emulators.environment());
+            }
+            return run(&mut test);
         };
         let running = match engine {
             Engine::Dynoxide => {
@@ -39,9 +46,5 @@ impl Test {
             run(&mut test)?;
         }
         Ok(())
-    }
-
-    fn with_rest<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
-        args.iter().copied().chain(self.rest.iter().map(String::as_str)).collect()
     }
 }

@@ -27,6 +27,8 @@ use crate::commands::limits::LimitsCommand;
 use crate::commands::replay::ReplayArgs;
 use crate::commands::run::RunArgs;
 #[cfg(feature = "aws")]
+use crate::commands::stack::StackCommand;
+#[cfg(feature = "aws")]
 use crate::commands::table::TableCommand;
 use crate::commands::usage::UsageArgs;
 
@@ -108,6 +110,9 @@ pub(crate) enum Command {
     Table(TableCommand),
     #[cfg(feature = "aws")]
     Aggregate(AggregateArgs),
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    Stack(StackCommand),
     Completions(CompletionsArgs),
 }
 

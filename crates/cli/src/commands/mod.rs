@@ -10,6 +10,8 @@ pub(crate) mod entity;
 pub(crate) mod limits;
 pub(crate) mod replay;
 pub(crate) mod run;
+#[cfg(feature = "aws")]
+pub(crate) mod stack;
 mod status;
 #[cfg(feature = "aws")]
 pub(crate) mod table;
@@ -35,6 +37,8 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Table(command) => table::execute(command, global),
         #[cfg(feature = "aws")]
         Command::Aggregate(args) => aggregate::execute(args, global),
+        #[cfg(feature = "aws")]
+        Command::Stack(command) => stack::execute(command, global),
         Command::Completions(args) => completions::execute(&args),
     }
 }

@@ -49,13 +49,13 @@ pub(crate) struct TableArgs {
     /// The AWS region [default: from the environment]
     #[arg(long)]
     region: Option<String>,
-    /// Where DynamoDB is, for emulators [default: from the environment]
+    /// Where AWS is, for emulators [default: from the environment]
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
 }
 
 impl TableArgs {
-    pub(super) fn options(self, global: &Global) -> Result<DynamoDbOptions, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<DynamoDbOptions, Failure> {
         let store = global.store.as_deref().filter(|url| url.starts_with("dynamodb:"));
         let mut options = match (self.table_name, store) {
             (Some(name), _) => DynamoDbOptions::new(name),
@@ -109,7 +109,7 @@ pub(crate) fn execute(command: TableCommand, global: &Global) -> Result<Exit, Fa
 }
 
 /// Asks on a terminal; a script has asked for it by the command itself.
-fn confirmed(question: &str) -> Result<bool, Failure> {
+pub(crate) fn confirmed(question: &str) -> Result<bool, Failure> {
     if !stdin().is_terminal() {
         return Ok(true);
     }

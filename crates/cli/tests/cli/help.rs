@@ -29,9 +29,23 @@ fn every_command_has_help_with_examples() {
     assert_data_eq!(help("table"), file!["help/table.txt"]);
     assert_data_eq!(help("table create"), file!["help/table-create.txt"]);
     assert_data_eq!(help("aggregate"), file!["help/aggregate.txt"]);
+    assert_data_eq!(help("deploy"), file!["help/deploy.txt"]);
+    assert_data_eq!(help("delete"), file!["help/delete.txt"]);
+    assert_data_eq!(help("upgrade"), file!["help/upgrade.txt"]);
+    assert_data_eq!(help("lambda-export"), file!["help/lambda-export.txt"]);
     assert_data_eq!(help("replay"), file!["help/replay.txt"]);
     assert_data_eq!(help("completions"), file!["help/completions.txt"]);
-    for command in ["entity get", "entity list", "entity children", "entity delete", "limits delete"] {
+    for command in [
+        "entity get",
+        "entity list",
+        "entity children",
+        "entity delete",
+        "limits delete",
+        "status",
+        "version",
+        "check",
+        "cfn-template",
+    ] {
         assert!(help(command).contains("Usage: zae-limiter"), "{command}");
     }
 }

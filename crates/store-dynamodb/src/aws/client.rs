@@ -90,6 +90,12 @@ impl Shared {
     }
 }
 
+/// How to speak to AWS where `options` say, for clients of other services than the store's: region, endpoint,
+/// credentials, TLS. Shared with the stores of the same place.
+pub async fn sdk_config(options: &DynamoDbOptions) -> Result<SdkConfig, StoreError> {
+    Ok(Shared::of(&options.place()).await?.config.clone())
+}
+
 async fn load(place: &Place) -> Result<SdkConfig, StoreError> {
     let http_client = http_client();
     let timeouts = TimeoutConfig::builder()
@@ -115,7 +121,7 @@ async fn load(place: &Place) -> Result<SdkConfig, StoreError> {
         None => {
             return Err(StoreError::new(
                 StoreErrorKind::Invalid,
-                "no AWS region is set: add region=… to the store URL, or set AWS_REGION",
+                "no AWS region is set: name one (--region, or region=… in the store URL), or set AWS_REGION",
             ));
         }
     };
@@ -151,7 +157,9 @@ async fn found_credentials(
     match tokio::time::timeout(CREDENTIALS_TIMEOUT, chain.provide_credentials()).await {
         Ok(Ok(first)) => Ok(FirstCredentials::new(first, chain)),
         Ok(Err(error)) => {
-            let message = format!("no AWS credentials were found ({}): {help}", causes(&error));
+            // A line for each provider that has none.
+            let tried = causes(&error).split_whitespace().collect::<Vec<_>>().join(" ");
+            let message = format!("no AWS credentials were found ({tried}): {help}");
             Err(StoreError::new(StoreErrorKind::PermissionDenied, message).with_source(error))
         }
         Err(_) => {

@@ -27,17 +27,12 @@ impl Connection {
 
     /// Writes down this client's version, unless there is one already.
     pub(crate) async fn write_version(&self) -> Result<(), StoreError> {
-        let current = InfrastructureVersion::current();
-        let (pk, sk) = self.version_key();
         let send = self
             .clients
             .patient
             .put_item()
             .table_name(&self.table)
-            .item(PK, AttributeValue::S(pk))
-            .item(SK, AttributeValue::S(sk))
-            .item(SCHEMA, AttributeValue::S(current.schema_version))
-            .item(CLIENT_MIN, AttributeValue::S(current.client_min_version))
+            .set_item(Some(attributes(self.version_key(), InfrastructureVersion::current())))
             .condition_expression("attribute_not_exists(#p)")
             .expression_attribute_names("#p", PK)
             .set_return_consumed_capacity(self.wanted_capacity());
@@ -45,6 +40,21 @@ impl Connection {
         if let Ok(output) = self.call(send.send()).await? {
             self.count(Access::Write, output.consumed_capacity());
         }
+        Ok(())
+    }
+
+    /// Writes down versions in place of those that are there.
+    pub(crate) async fn set_version(&self, version: InfrastructureVersion) -> Result<(), StoreError> {
+        let key = self.version_key();
+        let send = self
+            .clients
+            .patient
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(attributes(key, version)))
+            .set_return_consumed_capacity(self.wanted_capacity());
+        let output = self.ask(send.send()).await?;
+        self.count(Access::Write, output.consumed_capacity());
         Ok(())
     }
 
@@ -67,6 +77,19 @@ impl Connection {
     }
 }
 
+fn attributes((pk, sk): Key, version: InfrastructureVersion) -> Attributes {
+    let known = [
+        (PK, Some(pk)),
+        (SK, Some(sk)),
+        (SCHEMA, Some(version.schema_version)),
+        (CLIENT_MIN, Some(version.client_min_version)),
+        (LAMBDA, version.lambda_version),
+        (TEMPLATE, version.template_version),
+    ];
+    let known = known.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?)));
+    known.map(|(name, text)| (name, AttributeValue::S(text))).collect()
+}
+
 fn read(item: &Attributes) -> Result<InfrastructureVersion, Malformed> {
     let optional = |name| Ok(text(item, name)?.map(str::to_owned));
     let required = |name| optional(name)?.ok_or_else(|| Malformed::new(name, "is missing"));
@@ -76,4 +99,21 @@ fn read(item: &Attributes) -> Result<InfrastructureVersion, Malformed> {
         lambda_version: optional(LAMBDA)?,
         template_version: optional(TEMPLATE)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_reads_back_as_written() {
+        let key = || ("SYSTEM#".to_owned(), schema::VERSION_SK.to_owned());
+        let plain = InfrastructureVersion::current();
+        let mut full = plain.clone();
+        full.lambda_version = Some("0.2.0".into());
+        full.template_version = Some("0.3.0".into());
+        for version in [plain, full] {
+            assert_eq!(read(&attributes(key(), version.clone())).ok(), Some(version));
+        }
+    }
 }
