@@ -1,24 +1,7 @@
-//! The `zae-limiter` command: limits on any store, from the shell.
-//!
-//! [`args`] says what can be asked, [`commands`] answers, and [`exit`] turns the outcome into an exit code.
-
-mod args;
-mod commands;
-mod exit;
-mod output;
-mod plot;
-mod store;
+//! The `zae-limiter` command.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::args::Cli;
-
 fn main() -> ExitCode {
-    let outcome = match Cli::try_parse() {
-        Ok(cli) => commands::execute(cli),
-        Err(error) => exit::usage(&error),
-    };
-    exit::code(outcome)
+    zae_limiter_cli::run(std::env::args_os()).into()
 }
