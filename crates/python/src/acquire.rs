@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use zae_limiter::{AcquireError, Block, EntityId, FailureMode, Limiter as Native, Limits, Resource};
+use zae_limiter::{AcquireError, EntityId, FailureMode, Limiter as Native, Limits, Resource};
 
 use crate::amounts::Tokens;
 use crate::call::{Call, Outcome, Work};
@@ -22,6 +22,8 @@ pub(crate) struct Ask {
     pub(crate) consume: Tokens,
     pub(crate) cascade: bool,
     pub(crate) failure_mode: Option<FailureMode>,
+    /// Whether the lease is to know how the limits stand.
+    pub(crate) with_statuses: bool,
 }
 
 impl Ask {
@@ -30,6 +32,9 @@ impl Ask {
         let mut call = limiter.acquire(entity_id, resource, self.limits.clone()).cascade(self.cascade);
         if let Some(mode) = self.failure_mode {
             call = call.failure_mode(mode);
+        }
+        if self.with_statuses {
+            call = call.with_statuses();
         }
         for (name, tokens) in &self.consume {
             call = call.consume(name.as_str(), *tokens);
@@ -83,7 +88,7 @@ fn work(ask: Ask, keep: impl FnOnce(Python<'_>, Arc<Held>) -> PyResult<Py<PyAny>
         let held = ask.held(taken);
         let outcome: Outcome = Box::new(move |py| match held {
             Ok(held) => keep(py, held),
-            Err(error) => Err(errors::of_acquire(py, error, &ask.place)),
+            Err(error) => Err(errors::of_acquire(py, error, ask.place.table())),
         });
         outcome
     })
@@ -121,7 +126,7 @@ impl Acquire {
                 slf.borrow_mut().held = Some(held);
                 Ok(Call::ready(Ok(lease.into_any())))
             }
-            Started::Done(Err(error)) => Err(errors::of_acquire(py, error, &ask.place)),
+            Started::Done(Err(error)) => Err(errors::of_acquire(py, error, ask.place.table())),
             Started::Pending(ask) => {
                 let own = slf.unbind();
                 Ok(Call::new(work(ask, move |py, held| {
@@ -172,7 +177,7 @@ impl SyncAcquire {
                 slf.borrow_mut().held = Some(held);
                 Ok(lease.into_any())
             }
-            Started::Done(Err(error)) => Err(errors::of_acquire(py, error, &ask.place)),
+            Started::Done(Err(error)) => Err(errors::of_acquire(py, error, ask.place.table())),
             Started::Pending(ask) => {
                 let own = slf.unbind();
                 let work = work(ask, move |py, held| {

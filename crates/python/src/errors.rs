@@ -7,7 +7,6 @@ use pyo3::types::{PyList, PyType};
 use zae_limiter::{AcquireError, Error, RateLimitExceeded, StoreErrorKind};
 
 use crate::convert;
-use crate::opened::Place;
 
 macro_rules! exceptions {
     ($($function:ident: $name:literal),* $(,)?) => {$(
@@ -36,10 +35,10 @@ fn instance(class: PyResult<&Bound<'_, PyType>>, arguments: impl FnOnce(&Bound<'
 }
 
 /// The exception that tells of an acquire that returned no lease.
-pub(crate) fn of_acquire(py: Python<'_>, error: AcquireError, place: &Place) -> PyErr {
+pub(crate) fn of_acquire(py: Python<'_>, error: AcquireError, table: Option<&str>) -> PyErr {
     match error {
         AcquireError::Exceeded(denied) => exceeded(py, &denied),
-        AcquireError::Failed(error) => of(py, &error, place),
+        AcquireError::Failed(error) => of(py, &error, table),
         other => PyValueError::new_err(other.to_string()),
     }
 }
@@ -59,7 +58,7 @@ pub(crate) fn exists(py: Python<'_>, entity_id: &str) -> PyErr {
 }
 
 /// The exception that tells of any other error.
-pub(crate) fn of(py: Python<'_>, error: &Error, place: &Place) -> PyErr {
+pub(crate) fn of(py: Python<'_>, error: &Error, table: Option<&str>) -> PyErr {
     let kind = match error {
         Error::Store(error) => error.kind(),
         _ => return PyValueError::new_err(error.to_string()),
@@ -68,7 +67,7 @@ pub(crate) fn of(py: Python<'_>, error: &Error, place: &Place) -> PyErr {
         StoreErrorKind::Invalid => return PyValueError::new_err(error.to_string()),
         StoreErrorKind::Unavailable => unavailable(py),
         StoreErrorKind::Incompatible => version_error(py),
-        StoreErrorKind::Missing => match &place.table {
+        StoreErrorKind::Missing => match table {
             Some(table) => {
                 return instance(infrastructure_not_found(py), |class| Ok(class.call1((table,))?.unbind()));
             }

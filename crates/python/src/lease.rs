@@ -8,11 +8,11 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::Mutex as AsyncMutex;
-use zae_limiter::{AcquireError, Block, Error, Lease as Native, LimitName};
+use zae_limiter::{AcquireError, Block, Error, Lease as Native, LimitName, LimitStatus};
 
 use crate::amounts::{self, Deltas, Tokens};
 use crate::call::{Call, Nothing, Outcome, Work};
-use crate::errors;
+use crate::{convert, errors};
 use crate::fork::Generation;
 use crate::opened::{Place, Speed};
 
@@ -80,6 +80,13 @@ impl Held {
             Ok(State::Degraded) => Consumed::new(),
             Ok(State::Ended(consumed)) => consumed.clone(),
             Err(_) => self.before.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    fn statuses(&self) -> Vec<LimitStatus> {
+        match self.state.try_lock().as_deref() {
+            Ok(State::Active(lease)) => lease.statuses(),
+            _ => Vec::new(),
         }
     }
 
@@ -160,7 +167,7 @@ fn outcome(result: Result<(), Problem>, place: Arc<Place>) -> Outcome {
     Box::new(move |py| match result {
         Ok(()) => Ok(py.None()),
         Err(Problem::Over) => Err(PyRuntimeError::new_err("Lease is no longer active")),
-        Err(Problem::Refused(error)) => Err(errors::of_acquire(py, error, &place)),
+        Err(Problem::Refused(error)) => Err(errors::of_acquire(py, error, place.table())),
     })
 }
 
@@ -200,7 +207,7 @@ pub(crate) fn end(py: Python<'_>, held: &Arc<Held>, end: End) -> PyResult<Option
         return Ok(None);
     }
     let said = |py: Python<'_>, result: Result<(), Error>, place: &Place| {
-        result.map_err(|error| errors::of(py, &error, place))
+        result.map_err(|error| errors::of(py, &error, place.table()))
     };
     match held.place.speed {
         Speed::Memory => said(py, held.end(end).wait(), &held.place).map(|()| None),
@@ -242,6 +249,12 @@ impl Lease {
     #[getter]
     fn degraded(&self) -> bool {
         self.0.is_degraded()
+    }
+
+    /// How every limit of every level stood right after the last `consume`; empty before.
+    #[getter]
+    fn statuses(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        convert::list(py, &self.0.statuses(), convert::status)
     }
 
     /// Takes more: all of the amounts (tokens by limit), or nothing.

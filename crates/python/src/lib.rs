@@ -15,6 +15,7 @@ mod lease;
 mod limiter;
 mod limits;
 mod opened;
+mod stack;
 mod table;
 mod wakeups;
 
@@ -33,9 +34,11 @@ mod _native {
     #[pymodule_export]
     use super::lease::{Lease, SyncLease};
     #[pymodule_export]
-    use super::limiter::Limiter;
+    use super::limiter::{Limiter, check_names};
     #[pymodule_export]
     use super::limits::check_limit;
+    #[pymodule_export]
+    use super::stack::{create_stack, delete_stack, stack_status};
     #[pymodule_export]
     use super::wakeups::Wakeups;
 

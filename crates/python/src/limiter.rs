@@ -14,7 +14,8 @@ use zae_limiter::{
 use crate::acquire::{Acquire, Ask, SyncAcquire};
 use crate::call::{Call, Outcome};
 use crate::opened::{Place, Speed};
-use crate::{amounts, convert, errors, limits, table};
+use crate::table::{self, Change};
+use crate::{amounts, convert, errors, limits};
 
 /// The native part of a limiter. Every method that asks the store returns a call, to be awaited or waited for.
 #[pyclass(module = "zae_limiter._native", subclass, frozen)]
@@ -75,11 +76,19 @@ impl Limiter {
             let outcome: Outcome = Box::new(move |py| match replied {
                 Ok(replied) => reply(py, replied),
                 Err(error) => {
-                    Err(exception(py, &error).unwrap_or_else(|| errors::of(py, &error, &place)))
+                    Err(exception(py, &error).unwrap_or_else(|| errors::of(py, &error, place.table())))
                 }
             });
             outcome
         })))
+    }
+
+    /// A call that creates or deletes the table. Stores without one have nothing to create, and nothing to delete.
+    fn change_table(&self, py: Python<'_>, change: Change) -> PyResult<Call> {
+        let place = self.place()?;
+        let Some(name) = place.table() else { return Ok(Call::ready(Ok(py.None()))) };
+        let options = place.url().dynamodb_options().map_err(invalid)?;
+        Ok(table::call(options, Some(name.into()), change, |py| Ok(py.None())))
     }
 
     #[expect(clippy::too_many_arguments, reason = "those of Python's acquire")]
@@ -101,6 +110,7 @@ impl Limiter {
             consume: amounts::tokens("consume", consume)?,
             cascade,
             failure_mode: failure_mode.map(self::failure_mode).transpose()?,
+            with_statuses: false,
         })
     }
 }
@@ -117,6 +127,13 @@ fn scope(entity_id: Option<&str>, resource: &str) -> PyResult<LimitScope> {
         (None, Some(resource)) => LimitScope::Resource(resource),
         (None, None) => LimitScope::System,
     })
+}
+
+/// Raises `ValueError` if these cannot be the names of an entity and a resource.
+#[pyfunction]
+pub(crate) fn check_names(entity_id: &str, resource: &str) -> PyResult<()> {
+    named("entity_id", EntityId::new(entity_id))?;
+    named("resource", Resource::new(resource)).map(drop)
 }
 
 #[pymethods]
@@ -145,9 +162,13 @@ impl Limiter {
         self.0.set(place).map_err(|_| PyRuntimeError::new_err("__init__() of the limiter was called twice"))
     }
 
+    /// The table, its region and its endpoint, if that is where the state is.
     #[getter]
-    fn _table(&self) -> PyResult<Option<&str>> {
-        Ok(self.place()?.table.as_deref())
+    fn _location(&self) -> PyResult<Option<(String, Option<String>, Option<String>)>> {
+        let place = self.place()?;
+        let Some(table) = place.table() else { return Ok(None) };
+        let options = place.url().dynamodb_options().map_err(invalid)?;
+        Ok(Some((table.to_owned(), options.region, options.endpoint_url)))
     }
 
     /// Opens the store, unless that was done before.
@@ -161,7 +182,7 @@ impl Limiter {
         Ok(())
     }
 
-    #[pyo3(signature = (entity_id, resource, limits, consume, cascade = false, use_stored_limits = false, failure_mode = None))]
+    #[pyo3(signature = (entity_id, resource, limits, consume, cascade = false, use_stored_limits = false, failure_mode = None, with_statuses = false))]
     #[expect(clippy::too_many_arguments, reason = "those of Python's acquire")]
     fn _acquire(
         &self,
@@ -172,10 +193,11 @@ impl Limiter {
         cascade: bool,
         use_stored_limits: bool,
         failure_mode: Option<&Bound<'_, PyAny>>,
+        with_statuses: bool,
     ) -> PyResult<Acquire> {
         let ask =
             self.ask(entity_id, resource, limits, consume, cascade, use_stored_limits, failure_mode);
-        Ok(Acquire::new(ask?))
+        Ok(Acquire::new(Ask { with_statuses, ..ask? }))
     }
 
     #[pyo3(signature = (entity_id, resource, limits, consume, cascade = false, use_stored_limits = false, failure_mode = None))]
@@ -339,11 +361,12 @@ impl Limiter {
         )
     }
 
-    fn _create_table(&self) -> PyResult<Call> {
-        table::change(self.place()?, table::Change::Create)
+    fn _create_table(&self, py: Python<'_>) -> PyResult<Call> {
+        self.change_table(py, Change::Create)
     }
 
-    fn _delete_table(&self) -> PyResult<Call> {
-        table::change(self.place()?, table::Change::Delete)
+    fn _delete_table(&self, py: Python<'_>) -> PyResult<Call> {
+        self._close(py)?;
+        self.change_table(py, Change::Delete)
     }
 }

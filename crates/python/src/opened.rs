@@ -24,7 +24,7 @@ pub(crate) struct Place {
     url: StoreUrl,
     pub(crate) speed: Speed,
     /// The table, if that is where it is.
-    pub(crate) table: Option<String>,
+    table: Option<String>,
     failure_mode: FailureMode,
     opened: Mutex<Opened>,
 }
@@ -108,6 +108,11 @@ impl Place {
     /// What to do while the store is unavailable.
     pub(crate) fn failure_mode(&self) -> FailureMode {
         self.failure_mode
+    }
+
+    /// The table, if that is where the state is.
+    pub(crate) fn table(&self) -> Option<&str> {
+        self.table.as_deref()
     }
 
     pub(crate) fn url(&self) -> &StoreUrl {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use zae_limiter::dynamodb::TableAdmin;
+use zae_limiter::dynamodb::{DynamoDbOptions, TableAdmin};
 use zae_limiter::{Error, Jitter, SystemClock, SystemJitter};
 
 use crate::call::{Call, Outcome};
 use crate::errors;
-use crate::opened::Place;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Change {
@@ -16,32 +15,29 @@ pub(crate) enum Change {
     Delete,
 }
 
-/// A call that creates or deletes the table of `place`. Stores without a table have nothing to create, and none to delete.
-pub(crate) fn change(place: &Arc<Place>, change: Change) -> PyResult<Call> {
-    let place = Arc::clone(place);
-    Ok(Call::new(Box::pin(async move {
-        let changed = carry_out(&place, change).await;
+/// A call that creates or deletes the table of `options`, of which `reply` makes what Python sees.
+pub(crate) fn call(
+    options: DynamoDbOptions,
+    table: Option<Arc<str>>,
+    change: Change,
+    reply: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static,
+) -> Call {
+    Call::new(Box::pin(async move {
+        let changed = carry_out(options, change).await;
         let outcome: Outcome = Box::new(move |py| match changed {
-            Ok(()) => Ok(py.None()),
-            Err(error) => Err(errors::of(py, &error, &place)),
+            Ok(()) => reply(py),
+            Err(error) => Err(errors::of(py, &error, table.as_deref())),
         });
         outcome
-    })))
+    }))
 }
 
-async fn carry_out(place: &Place, change: Change) -> Result<(), Error> {
-    if place.table.is_none() {
-        return Ok(());
-    }
-    let options = place.url().dynamodb_options()?;
+async fn carry_out(options: DynamoDbOptions, change: Change) -> Result<(), Error> {
     let jitter = Arc::new(|most| SystemJitter.up_to(most));
     let admin = TableAdmin::connect(options, Arc::new(SystemClock), jitter).await?;
     match change {
         Change::Create => admin.create(|_| {}).await?,
-        Change::Delete => {
-            place.close();
-            admin.delete(|_| {}).await?;
-        }
+        Change::Delete => admin.delete(|_| {}).await?,
     }
     Ok(())
 }

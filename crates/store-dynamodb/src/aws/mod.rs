@@ -10,7 +10,7 @@ mod table;
 mod watch;
 
 pub(crate) use self::batch::{Key, key_of};
-pub(crate) use self::client::{Clients, Place};
+pub(crate) use self::client::{Clients, Connected, Place};
 pub(crate) use self::connection::Connection;
 pub(crate) use self::pages::Pages;
 pub(crate) use self::parse::{Attributes, Malformed, bucket, integer, text};
