@@ -18,9 +18,10 @@
 //! compares every state with a model in exact arithmetic; a failure prints the seed, and [`SEED_VARIABLE`]
 //! runs that seed alone.
 //!
-//! [`FaultyStore`] wraps a store and loses requests or responses by script, for tests of what stands above.
+//! [`engine`] starts what stands in for DynamoDB, and [`FaultyStore`] wraps a store and loses requests or responses by script, for tests of what stands above.
 
 mod cases;
+pub mod engine;
 mod faulty;
 mod fixture;
 mod harness;

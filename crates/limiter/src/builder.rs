@@ -11,6 +11,8 @@ use crate::{Error, FailureMode, Jitter, Limiter, StoreUrl, SystemClock, SystemJi
 
 /// How long resolved limits and ancestors are believed, unless told otherwise.
 const CONFIG_CACHE_TTL: Duration = Duration::from_mins(1);
+/// How many of them are remembered, unless told otherwise.
+const CONFIG_CACHE_SIZE: usize = 100_000;
 
 /// Options of a [`Limiter`].
 ///
@@ -38,7 +40,8 @@ pub struct LimiterBuilder {
     clock: Arc<dyn Clock>,
     jitter: Arc<dyn Jitter>,
     failure_mode: FailureMode,
-    config_cache_ttl: Duration,
+    config_cache_ttl: Option<Duration>,
+    config_cache_size: Option<usize>,
 }
 
 impl Default for LimiterBuilder {
@@ -47,7 +50,8 @@ impl Default for LimiterBuilder {
             clock: Arc::new(SystemClock),
             jitter: Arc::new(SystemJitter),
             failure_mode: FailureMode::default(),
-            config_cache_ttl: CONFIG_CACHE_TTL,
+            config_cache_ttl: None,
+            config_cache_size: None,
         }
     }
 }
@@ -78,13 +82,23 @@ impl LimiterBuilder {
     /// reads them each time. What this limiter writes itself is seen at once.
     #[must_use]
     pub const fn config_cache_ttl(mut self, ttl: Duration) -> Self {
-        self.config_cache_ttl = ttl;
+        self.config_cache_ttl = Some(ttl);
         self
     }
 
-    /// Opens the store that `url` names, with this builder's clock.
-    pub async fn open(self, url: &StoreUrl) -> Result<Limiter, Error> {
-        let store = url.open(Arc::clone(&self.clock)).await?;
+    /// How many entities' limits and parents, by resource, are remembered at most: 100,000 unless told otherwise.
+    #[must_use]
+    pub const fn config_cache_size(mut self, entries: usize) -> Self {
+        self.config_cache_size = Some(entries);
+        self
+    }
+
+    /// Opens the store that `url` names, with this builder's clock and jitter. What is chosen here goes before what the URL
+    /// says of the same.
+    pub async fn open(mut self, url: &StoreUrl) -> Result<Limiter, Error> {
+        self.config_cache_ttl = self.config_cache_ttl.or(url.config_cache_ttl()?);
+        self.config_cache_size = self.config_cache_size.or(url.config_cache_size()?);
+        let store = url.open(Arc::clone(&self.clock), Arc::clone(&self.jitter)).await?;
         Ok(self.build(store))
     }
 
@@ -95,7 +109,10 @@ impl LimiterBuilder {
             clock: self.clock,
             jitter: self.jitter,
             failure_mode: self.failure_mode,
-            resolver: Resolver::new(self.config_cache_ttl),
+            resolver: Resolver::new(
+                self.config_cache_ttl.unwrap_or(CONFIG_CACHE_TTL),
+                self.config_cache_size.unwrap_or(CONFIG_CACHE_SIZE),
+            ),
         }))
     }
 }

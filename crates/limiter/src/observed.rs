@@ -36,10 +36,10 @@ use self::call::Call;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use zae_limiter::{Block, Limiter, Observed, StoreUrl, SystemClock};
+/// use zae_limiter::{Block, Limiter, Observed, StoreUrl, SystemClock, SystemJitter};
 ///
 /// let clock = Arc::new(SystemClock);
-/// let store = "memory:".parse::<StoreUrl>()?.open(clock.clone()).wait()?;
+/// let store = "memory:".parse::<StoreUrl>()?.open(clock.clone(), Arc::new(SystemJitter)).wait()?;
 /// let limiter = Limiter::builder().clock(clock).build(Arc::new(Observed::new(store)));
 /// # limiter.entities().wait()?;
 /// # Ok::<(), zae_limiter::Error>(())

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-#[cfg(any(feature = "memory", feature = "sqlite"))]
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use zae_limiter_core::{Clock, Store};
 
-use crate::Error;
+use crate::{Error, Jitter};
 
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
@@ -24,6 +23,9 @@ mod dynamodb;
 ///   `attempts` (12), `denial_ttl_ms` (1000; 0 turns it off), `buckets` (100000, remembered at most), `breaker` (true),
 ///   `breaker_failures` (10), `breaker_open_ms` (1000), `correct_skew` (false), `skip_version_check` (false),
 ///   `strict_version` (false) and `measure` (false).
+///
+/// Every store also takes `config_ttl_ms` (60000; 0 reads stored limits and parents each time) and `config_entries` (100000,
+/// remembered at most).
 ///
 /// Options follow a `?` and are joined by `&`; special characters of a path are written as `%XX`.
 ///
@@ -76,7 +78,7 @@ pub enum StoreUrlError {
         problem: &'static str,
     },
     /// The store has no such option.
-    #[error("cannot open store: there is no option {name:?}, only {known}")]
+    #[error("cannot open store: there is no option {name:?}, only {known}, config_ttl_ms and config_entries")]
     UnknownOption {
         /// The option given.
         name: String,
@@ -151,25 +153,47 @@ impl fmt::Display for StoreUrl {
 const RESERVED: percent_encoding::AsciiSet =
     percent_encoding::CONTROLS.add(b'%').add(b'?').add(b'&').add(b'=').add(b' ').add(b'#');
 
+/// Options of the limiter rather than of its store.
+const COMMON: [&str; 2] = ["config_ttl_ms", "config_entries"];
+
 impl StoreUrl {
     /// The URL of a SQLite store in the file at `path`.
     pub fn sqlite(path: &str) -> Self {
         Self { scheme: Scheme::Sqlite, place: path.to_owned(), options: Vec::new() }
     }
 
-    /// Opens the store, to read the time from `clock`. For a store that is to be wrapped, or shared: a limiter takes it
+    /// How long stored limits and parents are believed, if the URL says.
+    pub(crate) fn config_cache_ttl(&self) -> Result<Option<Duration>, StoreUrlError> {
+        let millis = self.option("config_ttl_ms", "a number of milliseconds", |value| value.parse().ok())?;
+        Ok(millis.map(Duration::from_millis))
+    }
+
+    /// How many entities' limits and parents are remembered, if the URL says.
+    pub(crate) fn config_cache_size(&self) -> Result<Option<usize>, StoreUrlError> {
+        self.option("config_entries", "a number", |value| value.parse().ok())
+    }
+
+    /// Opens the store, to read the time from `clock` and random delays from `jitter`. For a store that is to be wrapped, or shared: a limiter takes it
     /// with [`LimiterBuilder::build`](crate::LimiterBuilder::build), and opens one by itself with
     /// [`LimiterBuilder::open`](crate::LimiterBuilder::open).
     #[cfg_attr(
         not(feature = "dynamodb"),
-        expect(clippy::unused_async, reason = "a store behind a network is opened by asking it")
+        expect(
+            clippy::unused_async,
+            unused_variables,
+            reason = "a store behind a network is opened by asking it"
+        )
     )]
-    pub async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Error> {
+    pub async fn open(
+        &self,
+        clock: Arc<dyn Clock>,
+        jitter: Arc<dyn Jitter>,
+    ) -> Result<Arc<dyn Store>, Error> {
         match self.scheme {
             Scheme::Memory => self.open_memory(clock),
             Scheme::Sqlite => self.open_sqlite(clock),
             #[cfg(feature = "dynamodb")]
-            Scheme::DynamoDb => self.open_dynamodb(clock).await,
+            Scheme::DynamoDb => self.open_dynamodb(clock, jitter).await,
             #[cfg(not(feature = "dynamodb"))]
             Scheme::DynamoDb => {
                 Err(StoreUrlError::LeftOut { url: self.to_string(), feature: "dynamodb" }.into())
@@ -196,7 +220,7 @@ impl StoreUrl {
     fn open_sqlite(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Error> {
         use zae_limiter_store_embedded::Synchronous;
 
-        let known = "synchronous, busy_timeout_ms and retention_days";
+        let known = "synchronous, busy_timeout_ms, retention_days";
         self.check_options(known, &["synchronous", "busy_timeout_ms", "retention_days"])?;
         let mut options = crate::SqliteOptions::default();
         if let Some(synchronous) = self.option("synchronous", "normal, full or off", |value| match value {
@@ -230,7 +254,8 @@ impl StoreUrl {
     }
 
     fn check_options(&self, known: &'static str, names: &[&str]) -> Result<(), StoreUrlError> {
-        match self.options.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+        let is_known = |name: &str| names.contains(&name) || COMMON.contains(&name);
+        match self.options.iter().find(|(name, _)| !is_known(name)) {
             Some((name, _)) => Err(StoreUrlError::UnknownOption { name: name.clone(), known }),
             None => Ok(()),
         }
@@ -278,7 +303,11 @@ mod tests {
             ("sqlite:", "names no file"),
             ("dynamodb://?create=true", "names no table"),
             ("sqlite:///%ff", "not UTF-8"),
-            ("memory:?shards=2", "there is no option \"shards\", only retention_days"),
+            (
+                "memory:?shards=2",
+                "there is no option \"shards\", only retention_days, config_ttl_ms and config_entries",
+            ),
+            ("memory:?config_ttl_ms=1s", "config_ttl_ms=\"1s\" should be a number of milliseconds"),
             ("memory:?retention_days=-1", "retention_days=\"-1\" should be a number of days"),
             #[cfg(feature = "sqlite")]
             ("sqlite:x?synchronous=maybe", "should be normal, full or off"),

@@ -14,9 +14,6 @@ use zae_limiter_core::{
 use crate::plans::Plans;
 use crate::{Error, RequestError};
 
-/// Plans that are remembered at most.
-const CACHED_PLANS: usize = 100_000;
-
 /// Where the limits of a call come from. A [`LimitSet`] converts into [`Limits::Given`].
 ///
 /// ```
@@ -185,8 +182,8 @@ pub(crate) enum Known {
 
 impl Resolver {
     /// A resolver that believes what it read for `ttl`; zero reads anew each time.
-    pub(crate) fn new(ttl: Duration) -> Self {
-        Self { ttl, plans: Plans::new(CACHED_PLANS), generation: Mutex::default() }
+    pub(crate) fn new(ttl: Duration, most: usize) -> Self {
+        Self { ttl, plans: Plans::new(most), generation: Mutex::default() }
     }
 
     /// The levels of a call, if they were read not long ago.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
-use crate::steps::{command, root, run, say};
+use crate::steps::{cargo, command, root, run, say};
 
 /// The package that Amazon's DynamoDB Local comes in. It is fetched when asked for, and never kept in the repository: its
 /// licence forbids to pass it on.
@@ -44,6 +44,13 @@ impl Drop for Running {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Builds the engine that the tests start, so that none of them waits for that. It is a workspace of its own, whose
+/// dependencies do not agree with those of this one.
+pub(crate) fn build_dynoxide() -> Result<(), String> {
+    let manifest = ["build", "--quiet", "--locked", "--manifest-path", "engines/dynoxide/Cargo.toml"];
+    cargo(&[&manifest[..], &["--target-dir", "target/engines"]].concat())
 }
 
 /// Starts DynamoDB Local on a free port, and fetches it first if need be.

@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use crate::engine::{Engine, dynamodb_local};
-use crate::lint::UNFINISHED;
+use crate::engine::{Engine, build_dynoxide, dynamodb_local};
 use crate::steps::{cargo, command, run};
 
 #[derive(Args)]
@@ -19,17 +18,27 @@ pub(crate) struct Test {
 impl Test {
     pub(crate) fn run(&self) -> Result<(), String> {
         let Some(engine) = self.engine else {
+            build_dynoxide()?;
             let all = ["test", "--workspace", "--exclude", "zae-limiter-bench", "--all-features"];
-            return cargo(&self.with_rest(&[&all[..], &UNFINISHED].concat()));
+            return cargo(&self.with_rest(&all));
         };
-        let args = self.with_rest(&["test", "-p", "zae-limiter-store-dynamodb"]);
-        match engine {
-            Engine::Dynoxide => cargo(&args),
-            Engine::DynamodbLocal => {
-                let running = dynamodb_local()?;
-                run(command("cargo").args(args).env("ZAE_LIMITER_TEST_ENDPOINT", running.endpoint()))
+        let running = match engine {
+            Engine::Dynoxide => {
+                build_dynoxide()?;
+                None
             }
+            Engine::DynamodbLocal => Some(dynamodb_local()?),
+        };
+        // The store, and of the command line what is run on every store.
+        for tests in [&["zae-limiter-store-dynamodb"][..], &["zae-limiter-cli", "dynamodb"]] {
+            let mut test = command("cargo");
+            test.args(["test", "-p"]).args(tests).args(&self.rest);
+            if let Some(running) = &running {
+                test.env("ZAE_LIMITER_TEST_ENDPOINT", running.endpoint());
+            }
+            run(&mut test)?;
         }
+        Ok(())
     }
 
     fn with_rest<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {

@@ -26,7 +26,6 @@ impl<'a> Since<'a> {
 
     fn report(self, report: &mut Report, what: &str, requests: f64, write_units: f64) {
         let now = self.store.stats().unwrap_or_default();
-        #[expect(clippy::cast_precision_loss, reason = "a handful")]
         let asked = (now.requests - self.before.requests) as f64;
         report.hold(format!("{what}: requests"), asked, "", Target::AtMost(requests));
         let written = now.write_units - self.before.write_units;

@@ -12,8 +12,8 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn start() -> Result<Self, Box<dyn Error>> {
-        let build = ["build", "--quiet", "--release", "--manifest-path", "engines/dynoxide/Cargo.toml"];
-        let built = Command::new("cargo").args(build).args(["--target-dir", "target/engines"]).status()?;
+        let command = ["build", "--quiet", "--release", "--manifest-path", "engines/dynoxide/Cargo.toml"];
+        let built = Command::new("cargo").args(command).args(["--target-dir", "target/engines"]).status()?;
         if !built.success() {
             return Err("the engine could not be built".into());
         }

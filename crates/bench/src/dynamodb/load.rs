@@ -46,7 +46,6 @@ where
     }
     let mut latencies: Vec<Duration> = running.join_all().await.into_iter().flatten().collect();
     latencies.sort_unstable();
-    #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let per_second = latencies.len() as f64 / started.elapsed().as_secs_f64();
     Ok(Achieved { per_second, latencies })
 }
@@ -94,9 +93,7 @@ pub(crate) async fn run(setup: &Setup, report: &mut Report) -> Result<(), Box<dy
         let ours = drive(64, time, acquire(one_limit.clone(), true)).await?;
         let after = store.stats().unwrap_or_default();
         hot.push(ours.per_second / theirs.per_second);
-        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
         units.push((after.write_units - before.write_units) / ours.latencies.len() as f64);
-        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
         let writes = (after.requests - before.requests) as f64;
         // One write is under way at a time, so this is the time of a round trip.
         let round_trip = 1e6 * ours.latencies.len() as f64 / ours.per_second / writes;
@@ -151,7 +148,6 @@ async fn accuracy(setup: &Setup, report: &mut Report) -> Result<(), Box<dyn Erro
     })
     .await?;
     let allowed = 6_000.0 + clock.now().since(started).as_secs_f64() * 100.0;
-    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
     let share = last.load(std::sync::atomic::Ordering::Relaxed) as f64 / allowed;
     report.hold("64 tasks on one entity: admitted, of allowed", share, "", Target::AtMost(1.0));
     report.hold("64 tasks on one entity: admitted, of allowed", share, "", Target::AtLeast(0.9985));

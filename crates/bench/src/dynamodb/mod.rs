@@ -1,4 +1,5 @@
 //! The DynamoDB store beside the bare `UpdateItem` of the same SDK client on the same engine.
+#![expect(clippy::cast_precision_loss, reason = "figures, for people")]
 
 mod bare;
 mod cost;
@@ -39,14 +40,9 @@ pub(crate) struct Setup {
 /// Runs the suite on the engine that `options` name, or on one of its own.
 #[tokio::main]
 pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let (_engine, endpoint) = match &options.endpoint {
-        Some(endpoint) => (None, endpoint.clone()),
-        None => {
-            let engine = Engine::start()?;
-            let endpoint = engine.endpoint.clone();
-            (Some(engine), endpoint)
-        }
-    };
+    let engine = if options.endpoint.is_none() { Some(Engine::start()?) } else { None };
+    let own = engine.as_ref().map(|engine| engine.endpoint.clone());
+    let endpoint = options.endpoint.clone().or(own).unwrap_or_default();
     let setup = Setup { endpoint, quick: options.quick };
     let mut report = Report::new("dynamodb");
     counts::run(&setup, &mut report).await?;

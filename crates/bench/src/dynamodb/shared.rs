@@ -49,7 +49,6 @@ pub(crate) async fn run(setup: &Setup, report: &mut Report) -> Result<(), Box<dy
             all.requests += tally.requests;
             all.unavailable += tally.unavailable;
         }
-        #[expect(clippy::cast_precision_loss, reason = "ratios")]
         let (asked, admitted, requests) = (all.acquires as f64, all.admitted as f64, all.requests as f64);
         let what = format!("8 processes at {load} % of the rate");
         report.hold(

@@ -37,8 +37,11 @@ pub(super) fn run(timer: &mut Timer, report: &mut Report) -> Result<(), Box<dyn 
     let mut many_calls = round(&many_ids, |id| _ = black_box(acquire(&plenty, id, &one, false)));
     let (few_keys, many_keys) = (keys(&few_ids), keys(&many_ids));
     let (few_governed, many_governed) = (governor(), governor());
-    few_keys.iter().for_each(|key| drop(few_governed.check_key(key)));
-    many_keys.iter().for_each(|key| drop(many_governed.check_key(key)));
+    for (governed, keys) in [(&few_governed, &few_keys), (&many_governed, &many_keys)] {
+        for key in keys {
+            drop(governed.check_key(key));
+        }
+    }
     let mut few_checks = round(&few_keys, |key| drop(black_box(few_governed.check_key(key))));
     let mut many_checks = round(&many_keys, |key| drop(black_box(many_governed.check_key(key))));
     let rounds = timer.compare(vec![

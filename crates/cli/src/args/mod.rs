@@ -24,6 +24,8 @@ use crate::commands::entity::EntityCommand;
 use crate::commands::limits::LimitsCommand;
 use crate::commands::replay::ReplayArgs;
 use crate::commands::run::RunArgs;
+#[cfg(feature = "aws")]
+use crate::commands::table::TableCommand;
 use crate::commands::usage::UsageArgs;
 
 const NOTES: &str = "\
@@ -35,7 +37,8 @@ Start with:
   zae-limiter acquire key-1 gpt-4 --limit rpm=100/min --limit tpm=10k/min --consume rpm=1 --consume tpm=500
   zae-limiter run nightly backups --limit n=2/h --wait 10m -- ./backup.sh";
 
-/// Rate limits that need no server: several token buckets in one call, shared by all processes of a machine.
+/// Rate limits that need no server: several token buckets in one call, shared by all processes of a machine, or by
+/// all hosts through one DynamoDB table.
 #[derive(Debug, Parser)]
 #[command(
     name = "zae-limiter",
@@ -59,7 +62,8 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Where the state is kept: `sqlite:///path/limits.db` or `memory:` [default: limits.db in the user's data directory]
+    /// Where the state is kept: `sqlite:///path/limits.db`, `dynamodb://TABLE?region=…` or `memory:` [default: limits.db in
+    /// the user's data directory]
     #[arg(long, global = true, value_name = "URL", env = "ZAE_LIMITER_STORE", hide_env_values = true)]
     pub(crate) store: Option<String>,
     /// Print JSON instead of tables.
@@ -97,6 +101,9 @@ pub(crate) enum Command {
     Capacity(CapacityArgs),
     Usage(UsageArgs),
     Replay(ReplayArgs),
+    #[cfg(feature = "aws")]
+    #[command(subcommand)]
+    Table(TableCommand),
     Completions(CompletionsArgs),
 }
 

@@ -9,6 +9,8 @@ pub(crate) mod limits;
 pub(crate) mod replay;
 pub(crate) mod run;
 mod status;
+#[cfg(feature = "aws")]
+pub(crate) mod table;
 mod take;
 pub(crate) mod usage;
 
@@ -27,6 +29,8 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Capacity(args) => capacity::execute(&args, global),
         Command::Usage(args) => usage::execute(args, global),
         Command::Replay(args) => replay::execute(args, global),
+        #[cfg(feature = "aws")]
+        Command::Table(command) => table::execute(command, global),
         Command::Completions(args) => completions::execute(&args),
     }
 }

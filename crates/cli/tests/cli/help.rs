@@ -26,6 +26,8 @@ fn every_command_has_help_with_examples() {
     assert_data_eq!(help("limits get"), file!["help/limits-get.txt"]);
     assert_data_eq!(help("capacity"), file!["help/capacity.txt"]);
     assert_data_eq!(help("usage"), file!["help/usage.txt"]);
+    assert_data_eq!(help("table"), file!["help/table.txt"]);
+    assert_data_eq!(help("table create"), file!["help/table-create.txt"]);
     assert_data_eq!(help("replay"), file!["help/replay.txt"]);
     assert_data_eq!(help("completions"), file!["help/completions.txt"]);
     for command in ["entity get", "entity list", "entity children", "entity delete", "limits delete"] {

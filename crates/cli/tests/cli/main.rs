@@ -14,6 +14,8 @@ mod replay;
 #[cfg(feature = "sqlite")]
 mod run;
 mod sandbox;
+#[cfg(feature = "aws")]
+mod table;
 #[cfg(feature = "sqlite")]
 mod unavailable;
 #[cfg(feature = "sqlite")]

@@ -3,6 +3,15 @@
 use snapbox::str;
 
 use crate::sandbox::Sandbox;
+#[cfg(feature = "sqlite")]
+use crate::sandbox::on_each_store;
+
+#[cfg(feature = "sqlite")]
+on_each_store!(
+    a_denial_says_when_to_try_again,
+    a_wait_ends_once_there_is_enough,
+    a_cascade_shows_every_level
+);
 
 #[test]
 fn an_acquire_shows_what_is_left() {
@@ -57,9 +66,7 @@ denied: key-1 asks for 101 rpm, 100 available; it can never be admitted, as the 
 }
 
 #[cfg(feature = "sqlite")]
-#[test]
-fn a_denial_says_when_to_try_again() {
-    let sandbox = Sandbox::new();
+fn a_denial_says_when_to_try_again(sandbox: &Sandbox) {
     let acquire = "acquire key-1 gpt-4 --limit n=2/day --limit m=10/day --consume n=2";
     sandbox.zae(acquire).assert().success();
     sandbox
@@ -87,9 +94,7 @@ denied: key-1 asks for 2 n, 0 available; retry after [..]
 }
 
 #[cfg(feature = "sqlite")]
-#[test]
-fn a_wait_ends_once_there_is_enough() {
-    let sandbox = Sandbox::new();
+fn a_wait_ends_once_there_is_enough(sandbox: &Sandbox) {
     // A token every 5 ms: the second acquire has to wait, but not for long.
     let acquire = "acquire key-1 gpt-4 --limit n=200/s --consume n=200 --wait 30s";
     sandbox.zae(acquire).assert().success();
@@ -101,9 +106,7 @@ fn a_wait_ends_once_there_is_enough() {
 }
 
 #[cfg(feature = "sqlite")]
-#[test]
-fn a_cascade_shows_every_level() {
-    let sandbox = Sandbox::new();
+fn a_cascade_shows_every_level(sandbox: &Sandbox) {
     sandbox.zae("entity create acme").assert().success();
     sandbox.zae("entity create key-1 --parent acme").assert().success();
     sandbox.zae("limits set --entity acme --limit n=3/day").assert().success();

@@ -3,11 +3,15 @@
 use serde_json::{Value, json};
 use snapbox::str;
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, on_each_store};
 
-#[test]
-fn entities_are_created_listed_and_deleted() {
-    let sandbox = Sandbox::new();
+on_each_store!(
+    entities_are_created_listed_and_deleted,
+    limits_are_stored_on_four_levels_and_the_most_specific_apply,
+    capacity_sums_over_the_entities_that_use_a_resource
+);
+
+fn entities_are_created_listed_and_deleted(sandbox: &Sandbox) {
     let created = sandbox.json("entity create acme");
     assert_eq!(
         (&created["id"], &created["name"], &created["parent_id"]),
@@ -48,9 +52,7 @@ key-1   Key /u{1b}[31mone  acme    [..]  team=search
     assert_eq!(sandbox.json("entity delete never-made"), json!({"deleted": "never-made"}));
 }
 
-#[test]
-fn limits_are_stored_on_four_levels_and_the_most_specific_apply() {
-    let sandbox = Sandbox::new();
+fn limits_are_stored_on_four_levels_and_the_most_specific_apply(sandbox: &Sandbox) {
     let effective = || sandbox.json("limits get --effective key-1 gpt-4")["level"].clone();
     assert_eq!(effective(), Value::Null);
     for (scope, level, limit) in [
@@ -93,9 +95,7 @@ n             4      6  4 per 1d  n=4/day:burst=6
     sandbox.zae("limits get --system").assert().success().stdout_eq("no limits are stored for the system\n");
 }
 
-#[test]
-fn capacity_sums_over_the_entities_that_use_a_resource() {
-    let sandbox = Sandbox::new();
+fn capacity_sums_over_the_entities_that_use_a_resource(sandbox: &Sandbox) {
     sandbox
         .zae("capacity gpt-4 n")
         .assert()

@@ -3,7 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, on_each_store};
+
+on_each_store!(
+    success_keeps_what_was_taken,
+    failure_returns_it_and_passes_the_exit_code_on,
+    a_denial_does_not_run_the_command
+);
 
 const BUCKET: [&str; 4] = ["k", "r", "--limit", "n=5/day"];
 
@@ -16,24 +22,20 @@ fn left(sandbox: &Sandbox) -> i64 {
     sandbox.json("available k r --limit n=5/day")["available"]["n"].as_i64().unwrap()
 }
 
-#[test]
-fn success_keeps_what_was_taken() {
-    let sandbox = Sandbox::new();
-    run(&sandbox, &["sh", "-c", "cat; echo err >&2"])
+fn success_keeps_what_was_taken(sandbox: &Sandbox) {
+    run(sandbox, &["sh", "-c", "cat; echo err >&2"])
         .stdin("in")
         .assert()
         .success()
         .stdout_eq("in")
         .stderr_eq("err\n");
-    assert_eq!(left(&sandbox), 4);
+    assert_eq!(left(sandbox), 4);
 }
 
-#[test]
-fn failure_returns_it_and_passes_the_exit_code_on() {
-    let sandbox = Sandbox::new();
+fn failure_returns_it_and_passes_the_exit_code_on(sandbox: &Sandbox) {
     for code in [1, 2, 7, 75, 255] {
-        run(&sandbox, &["sh", "-c", &format!("exit {code}")]).assert().code(code);
-        assert_eq!(left(&sandbox), 5, "{code}");
+        run(sandbox, &["sh", "-c", &format!("exit {code}")]).assert().code(code);
+        assert_eq!(left(sandbox), 5, "{code}");
     }
     let usage = sandbox.json("usage k --window monthly");
     assert_eq!(usage, serde_json::json!([]), "what was returned is not counted");
@@ -59,11 +61,9 @@ fn a_command_that_cannot_be_started_takes_nothing() {
     assert_eq!(left(&sandbox), 5);
 }
 
-#[test]
-fn a_denial_does_not_run_the_command() {
-    let sandbox = Sandbox::new();
+fn a_denial_does_not_run_the_command(sandbox: &Sandbox) {
     sandbox.zae("acquire k r --limit n=5/day --consume n=5").assert().success();
-    run(&sandbox, &["echo", "ran"])
+    run(sandbox, &["echo", "ran"])
         .assert()
         .code(75)
         .stdout_eq("")

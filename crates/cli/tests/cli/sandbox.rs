@@ -9,11 +9,21 @@ use tempfile::TempDir;
 
 pub(crate) struct Sandbox {
     directory: TempDir,
+    store: Option<String>,
 }
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
-        Self { directory: TempDir::new().unwrap() }
+        Self { directory: TempDir::new().unwrap(), store: None }
+    }
+
+    /// One whose store, unless `--store` names another, is a table of its own.
+    #[cfg(feature = "aws")]
+    pub(crate) fn on_dynamodb() -> Self {
+        use zae_limiter_conformance::engine::{endpoint, table_name};
+        let store =
+            format!("dynamodb://{}?region=us-east-1&endpoint_url={}&create=true", table_name(), endpoint());
+        Self { store: Some(store), ..Self::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -27,7 +37,7 @@ impl Sandbox {
         path
     }
 
-    /// `zae-limiter` with these arguments, separated by blanks. The store is the default one, inside the sandbox.
+    /// `zae-limiter` with these arguments, separated by blanks. The store is the sandbox's, else the default one, inside it.
     pub(crate) fn zae(&self, arguments: &str) -> Command {
         self.zae_with(&arguments.split_whitespace().collect::<Vec<_>>())
     }
@@ -49,6 +59,9 @@ impl Sandbox {
         let mut command = process::Command::new(program);
         command.current_dir(self.directory.path()).env_remove("ZAE_LIMITER_STORE");
         command.env("XDG_DATA_HOME", self.path("data")).env("HOME", self.directory.path());
+        if let Some(store) = &self.store {
+            command.env("ZAE_LIMITER_STORE", store);
+        }
         command
     }
 
@@ -68,3 +81,26 @@ impl Sandbox {
 pub(crate) fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
+
+/// Makes two tests of a function that takes a sandbox: with a SQLite store, and with a DynamoDB table.
+#[cfg(feature = "sqlite")]
+macro_rules! on_each_store {
+    ($($case:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[test]
+            fn $case() {
+                super::$case(&super::Sandbox::new());
+            })*
+        }
+
+        #[cfg(feature = "aws")]
+        mod on_dynamodb {
+            $(#[test]
+            fn $case() {
+                super::$case(&super::Sandbox::on_dynamodb());
+            })*
+        }
+    };
+}
+#[cfg(feature = "sqlite")]
+pub(crate) use on_each_store;

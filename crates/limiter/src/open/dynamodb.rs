@@ -8,11 +8,11 @@ use zae_limiter_store_dynamodb::schema::Namespace;
 use zae_limiter_store_dynamodb::{BreakerOptions, Cascade, DynamoDbOptions, DynamoDbStore};
 
 use super::{StoreUrl, StoreUrlError};
-use crate::{Error, Jitter, SystemJitter};
+use crate::{Error, Jitter};
 
 const KNOWN: &str = "region, endpoint_url, namespace, create, cascade, connect_timeout_ms, timeout_ms, attempts, \
                      denial_ttl_ms, buckets, breaker, breaker_failures, breaker_open_ms, correct_skew, \
-                     skip_version_check, strict_version and measure";
+                     skip_version_check, strict_version, measure";
 
 const NAMES: [&str; 17] = [
     "region",
@@ -37,9 +37,13 @@ const NAMES: [&str; 17] = [
 const TABLE_NAME: &str = "a table name has 3 to 255 of the characters A-Z a-z 0-9 . _ -";
 
 impl StoreUrl {
-    pub(super) async fn open_dynamodb(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Error> {
+    pub(super) async fn open_dynamodb(
+        &self,
+        clock: Arc<dyn Clock>,
+        jitter: Arc<dyn Jitter>,
+    ) -> Result<Arc<dyn Store>, Error> {
         let options = self.dynamodb_options()?;
-        let jitter = Arc::new(|most| SystemJitter.up_to(most));
+        let jitter = Arc::new(move |most| jitter.up_to(most));
         Ok(Arc::new(DynamoDbStore::open(options, clock, jitter).await?))
     }
 
