@@ -40,7 +40,7 @@ mod _native {
     #[pymodule_export]
     use super::stack::{create_stack, delete_stack, stack_status};
     #[pymodule_export]
-    use super::wakeups::Wakeups;
+    use super::table::table_url;
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");

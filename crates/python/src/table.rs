@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pyo3::prelude::*;
 use zae_limiter::dynamodb::{DynamoDbOptions, TableAdmin};
 use zae_limiter::{Error, Jitter, SystemClock, SystemJitter};
@@ -40,4 +41,25 @@ async fn carry_out(options: DynamoDbOptions, change: Change) -> Result<(), Error
         Change::Delete => admin.delete(|_| {}).await?,
     }
     Ok(())
+}
+
+/// The URL of a store in the table called `table`.
+#[pyfunction]
+#[pyo3(signature = (table, region, endpoint_url, *, create, skip_version_check, strict_version))]
+pub(crate) fn table_url(
+    table: &str,
+    region: Option<&str>,
+    endpoint_url: Option<&str>,
+    create: bool,
+    skip_version_check: bool,
+    strict_version: bool,
+) -> String {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let flags =
+        [("create", create), ("skip_version_check", skip_version_check), ("strict_version", strict_version)];
+    let flags = flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| format!("{name}=true"));
+    let texts = [("region", region), ("endpoint_url", endpoint_url)];
+    let texts = texts.into_iter().filter_map(|(name, text)| Some(format!("{name}={}", encoded(text?))));
+    let options: Vec<String> = texts.chain(flags).collect();
+    format!("dynamodb://{}?{}", encoded(table), options.join("&"))
 }

@@ -23,7 +23,8 @@ def test_it_limits_and_tells_by_its_exit_code(tmp_path: Path) -> None:
     take = ["acquire", "key-1", "gpt-4", "--store", store, "--limit", "rpm=2/day", "--consume", "rpm=1"]
     assert [command(*take).returncode for _ in range(3)] == [0, 0, 75]
     told = command(*take, "--json")
-    assert json.loads(told.stdout)["error"] == "rate_limit_exceeded"
+    assert json.loads(told.stdout)["admitted"] is False
+    assert "retry after" in told.stderr
     # Command and library share the file.
     assert SyncRateLimiter(store=store).available("key-1", "gpt-4", [Limit.per_day("rpm", 2)]) == {"rpm": 0}
 

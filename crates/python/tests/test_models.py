@@ -89,8 +89,9 @@ def test_what_cannot_be_a_limit(arguments: tuple[Any, ...], problem: str) -> Non
 
 @pytest.mark.parametrize("argument", [field.name for field in dataclasses.fields(Limit)])
 def test_wrong_types_are_named(argument: str) -> None:
+    changed: dict[str, Any] = {argument: 1.5}
     with pytest.raises(TypeError, match=f"^{argument} must be "):
-        dataclasses.replace(LIMIT, **{argument: 1.5})
+        dataclasses.replace(LIMIT, **changed)
 
 
 def test_names_and_modes() -> None:

@@ -68,7 +68,8 @@ async def test_acquire_by_stored_limits(limiter: RateLimiter) -> None:
         async with limiter.acquire("key-1", "gpt-4", None, {"rpm": 1}):
             pass
     await limiter.set_limits("key-1", [Limit.per_day("rpm", 7)])
-    for limits in (None, []):
+    absent: list[list[Limit] | None] = [None, []]
+    for limits in absent:
         async with limiter.acquire("key-1", "gpt-4", limits, {"rpm": 1}, use_stored_limits=True):
             pass
     assert await limiter.available("key-1", "gpt-4", use_stored_limits=True) == {"rpm": 5}

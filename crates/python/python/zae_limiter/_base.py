@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from urllib.parse import quote
 
 from . import _native
 from .models import FailureMode
@@ -55,14 +54,14 @@ class Base(_native.Limiter):
             if not isinstance(value, str) and not (argument == "store" and value is None):
                 raise TypeError(f"{argument} must be a str, not {type(value).__name__}")
         if store is None:
-            options = {
-                "region": region,
-                "endpoint_url": endpoint_url,
-                "create": "true" if create_stack and endpoint_url else None,
-                "skip_version_check": "true" if skip_version_check else None,
-                "strict_version": "true" if strict_version and not auto_update else None,
-            }
-            store = _url(table_name, options)
+            store = _native.table_url(
+                table_name,
+                region,
+                endpoint_url,
+                create=create_stack and endpoint_url is not None,
+                skip_version_check=skip_version_check,
+                strict_version=strict_version and not auto_update,
+            )
         self._configure(store, failure_mode)
         self._table_name = table_name
         self._failure_mode = FailureMode(failure_mode)
@@ -84,11 +83,6 @@ class Base(_native.Limiter):
         if location is None:
             raise ValueError("this limiter keeps its state in no table, so there is no stack for it")
         return location
-
-
-def _url(table_name: str, options: dict[str, str | None]) -> str:
-    given = [f"{name}={quote(value, safe='')}" for name, value in options.items() if value is not None]
-    return f"dynamodb://{quote(table_name, safe='')}" + ("?" + "&".join(given) if given else "")
 
 
 def milliseconds(argument: str, seconds: float | None) -> int | None:

@@ -4,7 +4,28 @@ from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, final
 
+from typing_extensions import disjoint_base
+
 from .models import FailureMode, Limit, LimitStatus
+
+__all__ = [
+    "Acquire",
+    "Call",
+    "Lease",
+    "Limiter",
+    "Nothing",
+    "SyncAcquire",
+    "SyncLease",
+    "VERSION",
+    "after_fork_in_child",
+    "check_limit",
+    "check_names",
+    "create_stack",
+    "delete_stack",
+    "run_command",
+    "stack_status",
+    "table_url",
+]
 
 VERSION: Final[str]
 
@@ -29,6 +50,16 @@ def stack_status(
     table: str, region: str | None, endpoint_url: str | None, stack_name: str
 ) -> Call: ...
 
+def table_url(
+    table: str,
+    region: str | None,
+    endpoint_url: str | None,
+    *,
+    create: bool,
+    skip_version_check: bool,
+    strict_version: bool,
+) -> str: ...
+
 @final
 class Call:
     def wait(self) -> Any: ...
@@ -43,10 +74,6 @@ class Call:
 class Nothing:
     def __await__(self) -> Generator[Any, Any, None]: ...
     def __next__(self) -> None: ...
-
-@final
-class Wakeups:
-    def __call__(self) -> None: ...
 
 @final
 class Lease:
@@ -90,6 +117,7 @@ class SyncAcquire:
         traceback: TracebackType | None,
     ) -> None: ...
 
+@disjoint_base
 class Limiter:
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self: ...
     @property

@@ -182,7 +182,8 @@ class SyncRateLimiter(Base):
         Returns ``stack_id``, ``stack_name`` and ``status``. Raises ``StackCreationError``.
         """
         given = {**self._stack_parameters, **(parameters or {})}
-        return create(self._stack_place(), stack_name, given).wait()
+        call = create(self._stack_place(), stack_name, given)
+        return cast("dict[str, Any]", call.wait())
 
     def delete_stack(self, stack_name: str | None = None) -> None:
         """Deletes the CloudFormation stack. Raises ``StackCreationError`` if that fails."""
