@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::engine::{Engine, dynamodb_local};
+use crate::python;
 use crate::steps::{cargo, command, run};
 
 #[derive(Args)]
@@ -23,6 +24,8 @@ enum Suite {
     Embedded,
     /// The DynamoDB store.
     Dynamodb,
+    /// The Python package, beside others of its kind.
+    Python,
 }
 
 impl Bench {
@@ -35,6 +38,7 @@ impl Bench {
                 cargo(&["build", "--release", "--package", "zae-limiter-cli"])?;
                 run(suite.args(["--", "embedded"]).args(&self.rest))
             }
+            Suite::Python => python::bench(self.engine, &self.rest),
             Suite::Dynamodb => {
                 suite.args(["--features", "dynamodb", "--", "dynamodb"]).args(&self.rest);
                 match self.engine {

@@ -3,6 +3,7 @@
 mod bench;
 mod engine;
 mod lint;
+mod python;
 mod simulate;
 mod steps;
 mod test;

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::engine::{Engine, build_dynoxide, dynamodb_local};
+use crate::python;
 use crate::steps::{cargo, command, run};
 
 #[derive(Args)]
@@ -20,7 +21,8 @@ impl Test {
         let Some(engine) = self.engine else {
             build_dynoxide()?;
             let all = ["test", "--workspace", "--exclude", "zae-limiter-bench", "--all-features"];
-            return cargo(&self.with_rest(&all));
+            cargo(&self.with_rest(&all))?;
+            return python::test();
         };
         let running = match engine {
             Engine::Dynoxide => {
