@@ -24,7 +24,9 @@ pub(crate) fn tokens(argument: &str, given: &Bound<'_, PyAny>) -> PyResult<Token
         .into_iter()
         .map(|(name, tokens)| match u64::try_from(tokens) {
             Ok(tokens) => Ok((name, tokens)),
-            Err(_) => Err(PyValueError::new_err(format!("{argument}[{:?}] must not be negative", name.as_str()))),
+            Err(_) => {
+                Err(PyValueError::new_err(format!("{argument}[{:?}] must not be negative", name.as_str())))
+            }
         })
         .collect()
 }
@@ -47,7 +49,8 @@ pub(crate) fn deltas(argument: &str, given: &Bound<'_, PyAny>) -> PyResult<Delta
 }
 
 fn delta(argument: &str, name: &Bound<'_, PyAny>, tokens: &Bound<'_, PyAny>) -> PyResult<(LimitName, i64)> {
-    let type_of = |value: &Bound<'_, PyAny>| value.get_type().name().map_or_else(|_| "?".to_owned(), |n| n.to_string());
+    let type_of =
+        |value: &Bound<'_, PyAny>| value.get_type().name().map_or_else(|_| "?".to_owned(), |n| n.to_string());
     let Ok(text) = name.cast::<PyString>() else {
         let message = format!("the keys of {argument} must be limit names (str), not {}", type_of(name));
         return Err(PyTypeError::new_err(message));

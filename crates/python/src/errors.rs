@@ -4,6 +4,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyType};
+use zae_limiter::dynamodb::version::{Compatibility, Mismatch};
 use zae_limiter::{AcquireError, Error, RateLimitExceeded, StoreErrorKind};
 
 use crate::convert;
@@ -24,10 +25,15 @@ exceptions! {
     entity_exists: "EntityExistsError",
     infrastructure_not_found: "InfrastructureNotFoundError",
     version_error: "VersionError",
+    version_mismatch: "VersionMismatchError",
+    incompatible_schema: "IncompatibleSchemaError",
 }
 
 /// An instance of an exception, or the error that there is none.
-fn instance(class: PyResult<&Bound<'_, PyType>>, arguments: impl FnOnce(&Bound<'_, PyType>) -> PyResult<Py<PyAny>>) -> PyErr {
+fn instance(
+    class: PyResult<&Bound<'_, PyType>>,
+    arguments: impl FnOnce(&Bound<'_, PyType>) -> PyResult<Py<PyAny>>,
+) -> PyErr {
     match class.and_then(arguments) {
         Ok(exception) => Python::attach(|py| PyErr::from_value(exception.into_bound(py))),
         Err(error) => error,
@@ -57,6 +63,26 @@ pub(crate) fn exists(py: Python<'_>, entity_id: &str) -> PyErr {
     instance(entity_exists(py), |class| Ok(class.call1((entity_id,))?.unbind()))
 }
 
+/// Which versions do not go together, if that is what an error is about.
+fn source_of(error: &Error) -> Option<&Mismatch> {
+    let Error::Store(error) = error else { return None };
+    std::error::Error::source(error)?.downcast_ref()
+}
+
+fn mismatched(py: Python<'_>, mismatch: &Mismatch) -> PyErr {
+    let (client, found, message) = (&mismatch.client, &mismatch.found, mismatch.problem.as_str());
+    let schema = &found.schema_version;
+    if let Compatibility::MigrateSchema(_) = mismatch.problem {
+        return instance(incompatible_schema(py), |class| {
+            Ok(class.call1((client, schema, message))?.unbind())
+        });
+    }
+    let can_update = matches!(mismatch.problem, Compatibility::UpdateLambda(_));
+    instance(version_mismatch(py), |class| {
+        Ok(class.call1((client, schema, found.lambda_version.as_ref(), message, can_update))?.unbind())
+    })
+}
+
 /// The exception that tells of any other error.
 pub(crate) fn of(py: Python<'_>, error: &Error, table: Option<&str>) -> PyErr {
     let kind = match error {
@@ -66,7 +92,10 @@ pub(crate) fn of(py: Python<'_>, error: &Error, table: Option<&str>) -> PyErr {
     let class = match kind {
         StoreErrorKind::Invalid => return PyValueError::new_err(error.to_string()),
         StoreErrorKind::Unavailable => unavailable(py),
-        StoreErrorKind::Incompatible => version_error(py),
+        StoreErrorKind::Incompatible => match source_of(error) {
+            Some(mismatch) => return mismatched(py, mismatch),
+            None => version_error(py),
+        },
         StoreErrorKind::Missing => match table {
             Some(table) => {
                 return instance(infrastructure_not_found(py), |class| Ok(class.call1((table,))?.unbind()));

@@ -12,9 +12,9 @@ use zae_limiter::{AcquireError, Block, Error, Lease as Native, LimitName, LimitS
 
 use crate::amounts::{self, Deltas, Tokens};
 use crate::call::{Call, Nothing, Outcome, Work};
-use crate::{convert, errors};
 use crate::fork::Generation;
 use crate::opened::{Place, Speed};
+use crate::{convert, errors};
 
 /// Net consumption in tokens.
 type Consumed = BTreeMap<LimitName, i64>;
@@ -69,7 +69,8 @@ impl Held {
         if self.made_by.is_current() {
             Ok(())
         } else {
-            let message = "Lease is no longer active: it belongs to the process that this one was forked from";
+            let message =
+                "Lease is no longer active: it belongs to the process that this one was forked from";
             Err(PyRuntimeError::new_err(message))
         }
     }
@@ -122,7 +123,9 @@ impl Held {
         let mut state = self.state.lock().await;
         let consumed = match (&*state, end) {
             (State::Active(lease), End::Commit) => lease.consumed(),
-            (State::Active(lease), End::Rollback) => lease.consumed().into_keys().map(|name| (name, 0)).collect(),
+            (State::Active(lease), End::Rollback) => {
+                lease.consumed().into_keys().map(|name| (name, 0)).collect()
+            }
             (State::Degraded, _) => Consumed::new(),
             (State::Ended(_), _) => return Ok(()),
         };
@@ -222,7 +225,8 @@ pub(crate) fn end(py: Python<'_>, held: &Arc<Held>, end: End) -> PyResult<Option
                     let place = Arc::clone(&held.place);
                     Ok(Some(Box::pin(async move {
                         let result = ending.await;
-                        let outcome: Outcome = Box::new(move |py| said(py, result, &place).map(|()| py.None()));
+                        let outcome: Outcome =
+                            Box::new(move |py| said(py, result, &place).map(|()| py.None()));
                         outcome
                     })))
                 }
@@ -259,8 +263,8 @@ impl Lease {
 
     /// Takes more: all of the amounts (tokens by limit), or nothing.
     ///
-    /// Raises RateLimitExceeded if there is not enough, and leaves the lease as it was; ValueError for unknown limits and
-    /// negative amounts; RuntimeError after the end of the block.
+    /// Raises `RateLimitExceeded` if there is not enough, and leaves the lease as it was; `ValueError` for unknown limits and
+    /// negative amounts; `RuntimeError` after the end of the block.
     #[pyo3(signature = (**amounts))]
     fn consume(&self, amounts: Option<&Bound<'_, PyDict>>) -> PyResult<Call> {
         consuming(&self.0, amounts).map(Call::new)
@@ -269,7 +273,7 @@ impl Lease {
     /// Corrects the consumption by so many tokens, up or down, when the block ends. Never fails for lack of tokens: more
     /// than a bucket holds leaves it in debt.
     ///
-    /// Raises ValueError for unknown limits; RuntimeError after the end of the block.
+    /// Raises `ValueError` for unknown limits; `RuntimeError` after the end of the block.
     #[pyo3(signature = (**deltas))]
     fn adjust(&self, deltas: Option<&Bound<'_, PyDict>>) -> PyResult<Call> {
         adjusting(&self.0, self::deltas("adjust", deltas)?).map(Call::new)
@@ -277,7 +281,7 @@ impl Lease {
 
     /// Gives so many tokens back when the block ends. A bucket is never lifted above its burst.
     ///
-    /// Raises ValueError for unknown limits and negative amounts; RuntimeError after the end of the block.
+    /// Raises `ValueError` for unknown limits and negative amounts; `RuntimeError` after the end of the block.
     #[pyo3(signature = (**amounts))]
     fn release(&self, amounts: Option<&Bound<'_, PyDict>>) -> PyResult<Call> {
         adjusting(&self.0, releases(amounts)?).map(Call::new)
@@ -310,8 +314,8 @@ impl SyncLease {
 
     /// Takes more: all of the amounts (tokens by limit), or nothing.
     ///
-    /// Raises RateLimitExceeded if there is not enough, and leaves the lease as it was; ValueError for unknown limits and
-    /// negative amounts; RuntimeError after the end of the block.
+    /// Raises `RateLimitExceeded` if there is not enough, and leaves the lease as it was; `ValueError` for unknown limits and
+    /// negative amounts; `RuntimeError` after the end of the block.
     #[pyo3(signature = (**amounts))]
     fn consume(&self, py: Python<'_>, amounts: Option<&Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
         crate::blocking::run(py, consuming(&self.0, amounts)?)
@@ -320,7 +324,7 @@ impl SyncLease {
     /// Corrects the consumption by so many tokens, up or down, when the block ends. Never fails for lack of tokens: more
     /// than a bucket holds leaves it in debt.
     ///
-    /// Raises ValueError for unknown limits; RuntimeError after the end of the block.
+    /// Raises `ValueError` for unknown limits; `RuntimeError` after the end of the block.
     #[pyo3(signature = (**deltas))]
     fn adjust(&self, py: Python<'_>, deltas: Option<&Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
         crate::blocking::run(py, adjusting(&self.0, self::deltas("adjust", deltas)?)?)
@@ -328,7 +332,7 @@ impl SyncLease {
 
     /// Gives so many tokens back when the block ends. A bucket is never lifted above its burst.
     ///
-    /// Raises ValueError for unknown limits and negative amounts; RuntimeError after the end of the block.
+    /// Raises `ValueError` for unknown limits and negative amounts; `RuntimeError` after the end of the block.
     #[pyo3(signature = (**amounts))]
     fn release(&self, py: Python<'_>, amounts: Option<&Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
         crate::blocking::run(py, adjusting(&self.0, releases(amounts)?)?)

@@ -21,6 +21,9 @@ use crate::{amounts, convert, errors, limits};
 #[pyclass(module = "zae_limiter._native", subclass, frozen)]
 pub(crate) struct Limiter(OnceLock<Arc<Place>>);
 
+/// A table, its region and its endpoint.
+type Location = (String, Option<String>, Option<String>);
+
 fn invalid(error: impl std::fmt::Display) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
@@ -81,6 +84,12 @@ impl Limiter {
             });
             outcome
         })))
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let place = self.place()?;
+        py.detach(|| place.close());
+        Ok(())
     }
 
     /// A call that creates or deletes the table. Stores without one have nothing to create, and nothing to delete.
@@ -164,7 +173,7 @@ impl Limiter {
 
     /// The table, its region and its endpoint, if that is where the state is.
     #[getter]
-    fn _location(&self) -> PyResult<Option<(String, Option<String>, Option<String>)>> {
+    fn _location(&self) -> PyResult<Option<Location>> {
         let place = self.place()?;
         let Some(table) = place.table() else { return Ok(None) };
         let options = place.url().dynamodb_options().map_err(invalid)?;
@@ -177,9 +186,7 @@ impl Limiter {
     }
 
     fn _close(&self, py: Python<'_>) -> PyResult<()> {
-        let place = self.place()?;
-        py.detach(|| place.close());
-        Ok(())
+        self.close(py)
     }
 
     #[pyo3(signature = (entity_id, resource, limits, consume, cascade = false, use_stored_limits = false, failure_mode = None, with_statuses = false))]
@@ -195,8 +202,7 @@ impl Limiter {
         failure_mode: Option<&Bound<'_, PyAny>>,
         with_statuses: bool,
     ) -> PyResult<Acquire> {
-        let ask =
-            self.ask(entity_id, resource, limits, consume, cascade, use_stored_limits, failure_mode);
+        let ask = self.ask(entity_id, resource, limits, consume, cascade, use_stored_limits, failure_mode);
         Ok(Acquire::new(Ask { with_statuses, ..ask? }))
     }
 
@@ -212,8 +218,7 @@ impl Limiter {
         use_stored_limits: bool,
         failure_mode: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<SyncAcquire> {
-        let ask =
-            self.ask(entity_id, resource, limits, consume, cascade, use_stored_limits, failure_mode);
+        let ask = self.ask(entity_id, resource, limits, consume, cascade, use_stored_limits, failure_mode);
         Ok(SyncAcquire::new(ask?))
     }
 
@@ -366,7 +371,7 @@ impl Limiter {
     }
 
     fn _delete_table(&self, py: Python<'_>) -> PyResult<Call> {
-        self._close(py)?;
+        self.close(py)?;
         self.change_table(py, Change::Delete)
     }
 }

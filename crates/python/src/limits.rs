@@ -4,10 +4,10 @@ use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyInt, PyList, PyString, PyTuple, PyType};
-use pyo3::intern;
 use smallvec::SmallVec;
 use zae_limiter::{Limit, LimitSet, Limits};
 
@@ -74,7 +74,8 @@ fn known_set(items: &Items<'_>) -> PyResult<LimitSet> {
             return Ok(known.set.clone());
         }
     }
-    let limits = items.iter().enumerate().map(|(i, item)| from_python(i, item)).collect::<PyResult<Vec<_>>>()?;
+    let limits =
+        items.iter().enumerate().map(|(i, item)| from_python(i, item)).collect::<PyResult<Vec<_>>>()?;
     let set = LimitSet::new(limits).map_err(|error| PyValueError::new_err(format!("limits: {error}")))?;
     let known = Known { items: items.iter().map(|item| item.clone().unbind()).collect(), set: set.clone() };
     let before = lately()[place].replace(known);
@@ -91,7 +92,10 @@ fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 fn from_python(place: usize, limit: &Bound<'_, PyAny>) -> PyResult<Limit> {
     let py = limit.py();
     if !limit.is_instance(class(py)?)? {
-        return Err(PyTypeError::new_err(format!("limits[{place}] must be a Limit, not {}", type_name(limit))));
+        return Err(PyTypeError::new_err(format!(
+            "limits[{place}] must be a Limit, not {}",
+            type_name(limit)
+        )));
     }
     let name = limit.getattr(intern!(py, "name"))?;
     let limit = Limit::new(

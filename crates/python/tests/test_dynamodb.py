@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import warnings
 
+import httpx
 import pytest
 
 from zae_limiter import (
+    IncompatibleSchemaError,
     InfrastructureNotFoundError,
     Limit,
     LimitName,
@@ -15,7 +17,9 @@ from zae_limiter import (
     RateLimitExceeded,
     StackManager,
     SyncRateLimiter,
+    VersionMismatchError,
 )
+from zae_limiter.schema import pk_system, sk_version
 
 
 async def test_a_program_for_the_first_version_runs_unchanged(endpoint: str, table: str) -> None:
@@ -118,3 +122,45 @@ async def test_many_tasks_may_open_a_limiter_at_once(endpoint: str, table: str) 
 
     await asyncio.gather(*(one() for _ in range(20)))
     assert await limiter.available("key-1", "gpt-4", limits) == {"rpm": 80}
+
+
+def write_version(endpoint: str, table: str, **versions: str) -> None:
+    """Writes a version record as another client would."""
+    item = {"PK": pk_system(), "SK": sk_version(), **versions}
+    credential = "Credential=local/20250101/us-east-1/dynamodb/aws4_request"
+    headers = {
+        "X-Amz-Target": "DynamoDB_20120810.PutItem",
+        "Content-Type": "application/x-amz-json-1.0",
+        "X-Amz-Date": "20250101T000000Z",
+        "Authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0",
+    }
+    put = {"TableName": table, "Item": {name: {"S": value} for name, value in item.items()}}
+    httpx.post(endpoint, json=put, headers=headers).raise_for_status()
+
+
+async def test_versions_that_do_not_go_together(endpoint: str, table: str) -> None:
+    async def opened(**options: bool) -> None:
+        async with RateLimiter(table, "us-east-1", endpoint, **options):  # type: ignore[arg-type]
+            pass
+
+    await RateLimiter(table, "us-east-1", endpoint).create_table()
+    own = {"schema_version": "1.0.0", "client_min_version": "0.1.0"}
+
+    write_version(endpoint, table, **{**own, "schema_version": "0.9.0"})
+    with pytest.raises(IncompatibleSchemaError, match="migrate") as schema:
+        await opened()
+    assert schema.value.schema_version == "0.9.0"
+
+    write_version(endpoint, table, **{**own, "client_min_version": "99.0.0"})
+    with pytest.raises(VersionMismatchError, match="upgrade") as client:
+        await opened()
+    assert not client.value.can_auto_update
+    await opened(skip_version_check=True)
+
+    write_version(endpoint, table, **own, lambda_version="0.0.1")
+    await opened()
+    await opened(auto_update=False, strict_version=False)
+    with pytest.raises(VersionMismatchError) as function:
+        await opened(auto_update=False)
+    assert function.value.lambda_version == "0.0.1"
+    assert function.value.can_auto_update

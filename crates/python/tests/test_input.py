@@ -45,7 +45,7 @@ BAD = [
     ({"consume": {"day": 1}}, ValueError, 'no limit "day" here, only rpm, tpm'),
     ({"consume": {"a b": 1}}, ValueError, "consume"),
     ({"failure_mode": "ajar"}, ValueError, "failure_mode"),
-    ({"entity_id": "a\udc80"}, UnicodeEncodeError, ""),
+    ({"entity_id": "a\udc80"}, UnicodeEncodeError, "surrogates not allowed"),
 ]
 
 

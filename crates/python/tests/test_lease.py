@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -149,3 +150,13 @@ async def test_cascades_take_from_ancestors_too(limiter: RateLimiter, limits: li
             pass
     assert [status.entity_id for status in denied.value.violations] == ["project-1"]
     assert (await limiter.available(*KEY, limits))["tpm"] == 960
+
+
+async def test_with_exit_stacks_and_timeouts(limiter: RateLimiter, limits: list[Limit]) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for key in ("key-1", "key-2"):
+            await stack.enter_async_context(limiter.acquire(key, "gpt-4", limits, {"rpm": 1}))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0), limiter.acquire(*KEY, limits, {"rpm": 1}):
+                await asyncio.sleep(60)
+    assert (await limiter.available("key-2", "gpt-4", limits))["rpm"] == 99

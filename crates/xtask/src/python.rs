@@ -28,7 +28,15 @@ impl Environment {
             .arg(&wheels))?;
         run(this
             .command("pip")
-            .args(["install", "--quiet", "--no-index", "--no-deps", "--force-reinstall", "zae-limiter", "--find-links"])
+            .args([
+                "install",
+                "--quiet",
+                "--no-index",
+                "--no-deps",
+                "--force-reinstall",
+                "zae-limiter",
+                "--find-links",
+            ])
             .arg(&wheels))?;
         Ok(this)
     }
