@@ -3,8 +3,24 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+
 use crate::engine::{Engine, build_dynoxide, dynamodb_local};
 use crate::steps::{command, root, run};
+
+#[derive(Args)]
+pub(crate) struct Python {
+    /// Passed on to pytest, for example `-k fork`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
+}
+
+impl Python {
+    pub(crate) fn run(&self) -> Result<(), String> {
+        build_dynoxide()?;
+        test(&self.rest)
+    }
+}
 
 /// Where the engine is that the tests start, for them to know.
 const DYNOXIDE: &str = "ZAE_LIMITER_TEST_DYNOXIDE";
@@ -78,12 +94,13 @@ impl Environment {
 }
 
 /// Runs the tests of the package on memory, `SQLite` and the engines that there are.
-pub(crate) fn test() -> Result<(), String> {
+pub(crate) fn test(rest: &[String]) -> Result<(), String> {
     let environment = Environment::with_wheel("python", "tests/requirements.txt", "dev")?;
     run(environment
         .command("python")
         .current_dir(root().join("crates/python"))
         .args(["-m", "pytest", "--quiet"])
+        .args(rest)
         .env(DYNOXIDE, dynoxide()))
 }
 

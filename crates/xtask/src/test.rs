@@ -22,7 +22,7 @@ impl Test {
             build_dynoxide()?;
             let all = ["test", "--workspace", "--exclude", "zae-limiter-bench", "--all-features"];
             cargo(&self.with_rest(&all))?;
-            return python::test();
+            return python::test(&[]);
         };
         let running = match engine {
             Engine::Dynoxide => {
