@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use zae_limiter::{RequestError, StoreErrorKind};
@@ -79,14 +78,14 @@ impl From<zae_limiter::Error> for Failure {
 }
 
 /// The exit code of an outcome; a failure is reported on stderr first.
-pub(crate) fn code(outcome: Result<Exit, Failure>) -> ExitCode {
+pub(crate) fn code(outcome: Result<Exit, Failure>) -> u8 {
     match outcome {
-        Ok(Exit::Success) => ExitCode::SUCCESS,
-        Ok(Exit::Denied) => ExitCode::from(DENIED),
-        Ok(Exit::Passed(code)) => ExitCode::from(code),
+        Ok(Exit::Success) => 0,
+        Ok(Exit::Denied) => DENIED,
+        Ok(Exit::Passed(code)) => code,
         Err(failure) => {
             output::complain(&failure.message);
-            ExitCode::from(failure.code)
+            failure.code
         }
     }
 }

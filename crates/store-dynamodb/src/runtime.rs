@@ -9,21 +9,52 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 use zae_limiter_core::{StoreError, StoreErrorKind};
 
+use crate::aws::Connected;
+
 /// Threads of the runtime: they wait for the network most of the time.
 const THREADS: usize = 2;
 
+/// What one process has. A forked child has none of its parent's threads and must not speak over its connections, so it
+/// finds none of this and makes its own; what its parent had stays untouched.
+struct Process {
+    id: u32,
+    runtime: Result<Runtime, std::io::Error>,
+    connected: Connected,
+    forked: OnceLock<Box<Process>>,
+}
+
+impl Process {
+    fn this(id: u32) -> Self {
+        let mut runtime = Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(THREADS).thread_name("zae-limiter").enable_all().build();
+        Self { id, runtime, connected: Connected::default(), forked: OnceLock::new() }
+    }
+
+    /// That of the process that asks.
+    fn current() -> &'static Self {
+        static FIRST: OnceLock<Box<Process>> = OnceLock::new();
+        let id = std::process::id();
+        let mut process = FIRST.get_or_init(|| Box::new(Self::this(id)));
+        while process.id != id {
+            process = process.forked.get_or_init(|| Box::new(Self::this(id)));
+        }
+        process
+    }
+}
+
 /// The runtime of this process, started by the first store.
 pub fn handle() -> Result<&'static Handle, StoreError> {
-    static RUNTIME: OnceLock<Result<Runtime, std::io::Error>> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| {
-        Builder::new_multi_thread().worker_threads(THREADS).thread_name("zae-limiter").enable_all().build()
-    });
-    runtime.as_ref().map(Runtime::handle).map_err(|error| {
+    Process::current().runtime.as_ref().map(Runtime::handle).map_err(|error| {
         StoreError::new(
             StoreErrorKind::Unavailable,
             format!("no thread for the store could be started: {error}"),
         )
     })
+}
+
+/// What the stores of this process share to speak to their servers.
+pub(crate) fn connected() -> &'static Connected {
+    &Process::current().connected
 }
 
 /// Runs `work` on `runtime` from the first poll on. It goes on if the future is dropped.

@@ -126,6 +126,29 @@ pub enum Compatibility {
     MigrateSchema(String),
 }
 
+impl Compatibility {
+    /// What has to be done; empty if nothing.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Compatible => "",
+            Self::UpdateLambda(text) | Self::UpgradeClient(text) | Self::MigrateSchema(text) => text,
+        }
+    }
+}
+
+/// Why a client and a table do not go together: the source of the error that says so.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("client {client} cannot use a table of schema {}", .found.schema_version)]
+#[non_exhaustive]
+pub struct Mismatch {
+    /// The version of the client.
+    pub client: String,
+    /// What the table remembers.
+    pub found: InfrastructureVersion,
+    /// What has to be done; never [`Compatibility::Compatible`].
+    pub problem: Compatibility,
+}
+
 /// Compares the client's version with what the table remembers.
 pub fn check_compatibility(
     client: &str,

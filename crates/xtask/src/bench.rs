@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::engine::{Engine, dynamodb_local};
+use crate::python;
 use crate::steps::{cargo, command, run};
 
 #[derive(Args)]
@@ -25,6 +26,8 @@ enum Suite {
     Dynamodb,
     /// Counting usage from the stream, and the function that does so.
     Aggregate,
+    /// The Python package, beside others of its kind.
+    Python,
 }
 
 impl Bench {
@@ -42,6 +45,7 @@ impl Bench {
                 cargo(&["build", "--release", "--package", "zae-limiter-cli"])?;
                 run(suite.args(["--features", "aggregate", "--", "aggregate"]).args(&self.rest))
             }
+            Suite::Python => python::bench(self.engine, &self.rest),
             Suite::Dynamodb => {
                 suite.args(["--features", "dynamodb", "--", "dynamodb"]).args(&self.rest);
                 match self.engine {

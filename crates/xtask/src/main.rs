@@ -1,9 +1,10 @@
-//! Repository chores: `cargo xtask test | lint | simulate | bench`.
+//! Repository chores: `cargo xtask test | python | lint | simulate | bench`.
 
 mod bench;
 mod emulator;
 mod engine;
 mod lint;
+mod python;
 mod simulate;
 mod steps;
 mod test;
@@ -24,6 +25,8 @@ struct Cli {
 enum Chore {
     /// Runs all tests.
     Test(test::Test),
+    /// Builds the Python package as a wheel and runs its tests alone.
+    Python(python::Python),
     /// Checks formatting, clippy, documentation, feature combinations and dependencies; fails on any finding.
     Lint,
     /// Checks the protocol of the `DynamoDB` store on a simulated table, seed by seed.
@@ -36,6 +39,7 @@ enum Chore {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test(test) => test.run(),
+        Chore::Python(tests) => tests.run(),
         Chore::Lint => lint::check(),
         Chore::Simulate(simulate) => simulate.run(),
         Chore::Bench(bench) => bench.run(),

@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::emulator::Emulators;
 use crate::engine::{Engine, build_dynoxide, dynamodb_local};
+use crate::python;
 use crate::steps::{command, run};
 
 #[derive(Args)]
@@ -27,7 +28,8 @@ impl Test {
             if let Some(emulators) = &emulators {
                 test.envs(emulators.environment());
             }
-            return run(&mut test);
+            run(&mut test)?;
+            return python::test(&[]);
         };
         let running = match engine {
             Engine::Dynoxide => {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
@@ -23,6 +23,7 @@ use crate::aws::first_credentials::FirstCredentials;
 use crate::aws::watch::Watch;
 use crate::error::causes;
 use crate::options::DynamoDbOptions;
+use crate::runtime::connected;
 
 /// Looking for credentials takes at most so long.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(6);
@@ -70,6 +71,10 @@ pub async fn sdk_config(options: &DynamoDbOptions) -> Result<SdkConfig, StoreErr
     Ok(Shared::of(&options.place()).await?.config.clone())
 }
 
+/// What the stores of one process share, by where they are.
+#[derive(Debug, Default)]
+pub(crate) struct Connected(Mutex<HashMap<Place, Arc<Shared>>>);
+
 /// What all stores of one configuration share.
 #[derive(Debug)]
 struct Shared {
@@ -79,8 +84,7 @@ struct Shared {
 impl Shared {
     /// The shared part for `place`, made by the first store that asks and dropped with the process.
     async fn of(place: &Place) -> Result<Arc<Self>, StoreError> {
-        static SHARED: OnceLock<Mutex<HashMap<Place, Arc<Shared>>>> = OnceLock::new();
-        let mut all = SHARED.get_or_init(Mutex::default).lock().await;
+        let mut all = connected().0.lock().await;
         if let Some(shared) = all.get(place) {
             return Ok(Arc::clone(shared));
         }
@@ -88,12 +92,6 @@ impl Shared {
         all.insert(place.clone(), Arc::clone(&shared));
         Ok(shared)
     }
-}
-
-/// How to speak to AWS where `options` say, for clients of other services than the store's: region, endpoint,
-/// credentials, TLS. Shared with the stores of the same place.
-pub async fn sdk_config(options: &DynamoDbOptions) -> Result<SdkConfig, StoreError> {
-    Ok(Shared::of(&options.place()).await?.config.clone())
 }
 
 async fn load(place: &Place) -> Result<SdkConfig, StoreError> {

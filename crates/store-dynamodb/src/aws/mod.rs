@@ -11,7 +11,7 @@ mod watch;
 
 pub(crate) use self::batch::{Key, attributes_of, key_of};
 pub use self::client::sdk_config;
-pub(crate) use self::client::{Clients, Place};
+pub(crate) use self::client::{Clients, Connected, Place};
 pub(crate) use self::connection::Connection;
 pub(crate) use self::pages::Pages;
 pub use self::parse::whole_number;

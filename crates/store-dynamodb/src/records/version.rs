@@ -6,7 +6,7 @@ use zae_limiter_core::{StoreError, StoreErrorKind};
 use crate::aws::{Attributes, Connection, Key, Malformed, text};
 use crate::schema::{self, PK, SK};
 use crate::stats::Access;
-use crate::version::{Compatibility, InfrastructureVersion, check_compatibility};
+use crate::version::{Compatibility, InfrastructureVersion, Mismatch, check_compatibility};
 
 const SCHEMA: &str = "schema_version";
 const CLIENT_MIN: &str = "client_min_version";
@@ -62,17 +62,19 @@ impl Connection {
     /// a function pass that is older than the client either.
     pub(crate) async fn check_version(&self, strict: bool) -> Result<(), StoreError> {
         let Some(found) = self.version().await? else { return self.write_version().await };
-        let incompatible = |problem: String| {
+        let client = env!("CARGO_PKG_VERSION");
+        let incompatible = |problem: &str| {
             let message = format!("table {}: {problem}", self.table);
             StoreError::new(StoreErrorKind::Incompatible, message)
         };
-        match check_compatibility(env!("CARGO_PKG_VERSION"), &found) {
-            Ok(Compatibility::UpdateLambda(problem)) if strict => Err(incompatible(problem)),
-            Ok(Compatibility::Compatible | Compatibility::UpdateLambda(_)) => Ok(()),
-            Ok(Compatibility::UpgradeClient(problem) | Compatibility::MigrateSchema(problem)) => {
-                Err(incompatible(problem))
+        match check_compatibility(client, &found) {
+            Ok(Compatibility::UpdateLambda(_)) if !strict => Ok(()),
+            Ok(Compatibility::Compatible) => Ok(()),
+            Ok(problem) => {
+                let error = incompatible(problem.as_str());
+                Err(error.with_source(Mismatch { client: client.to_owned(), found, problem }))
             }
-            Err(error) => Err(incompatible(error.to_string())),
+            Err(error) => Err(incompatible(&error.to_string())),
         }
     }
 }
