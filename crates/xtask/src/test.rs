@@ -38,8 +38,13 @@ impl Test {
             }
             Engine::DynamodbLocal => Some(dynamodb_local()?),
         };
-        // The store, and of the command line what is run on every store.
-        for tests in [&["zae-limiter-store-dynamodb"][..], &["zae-limiter-cli", "dynamodb"]] {
+        // The store, what counts its usage, and of the command line what is run on every store.
+        let all: [&[&str]; 3] = [
+            &["zae-limiter-store-dynamodb"],
+            &["zae-limiter-aggregator", "--test", "table"],
+            &["zae-limiter-cli", "dynamodb"],
+        ];
+        for tests in all {
             let mut test = command("cargo");
             test.args(["test", "-p"]).args(tests).args(&self.rest);
             if let Some(running) = &running {

@@ -23,18 +23,23 @@ pub(crate) struct Delivery {
     pub(crate) bisect: bool,
     /// Whether it is handed over another time after all is done.
     pub(crate) again: bool,
+    /// Whether it has all of its records twice.
+    pub(crate) doubled: bool,
 }
 
 pub(crate) fn delivery() -> impl Strategy<Value = Delivery> {
-    (0_usize..2, any::<prop::sample::Index>(), 0_usize..20, 1_usize..12, any::<bool>(), any::<bool>())
-        .prop_map(|(reader, shard, back, size, bisect, again)| Delivery {
+    let flags = any::<[bool; 3]>();
+    (0_usize..2, any::<prop::sample::Index>(), 0_usize..20, 1_usize..12, flags).prop_map(
+        |(reader, shard, back, size, [bisect, again, doubled])| Delivery {
             reader,
             shard: shard.index(64),
             back,
             size,
             bisect,
             again,
-        })
+            doubled,
+        },
+    )
 }
 
 /// One that reads every shard, after its parent.
@@ -74,7 +79,11 @@ impl<'a> Reader<'a> {
         let records = &self.history.shards[shard].records;
         let from = self.through[shard].saturating_sub(delivery.back);
         let to = records.len().min(self.through[shard] + delivery.size);
-        hand_over(&records[from..to], delivery.bisect, aggregator).await;
+        let mut batch = records[from..to].to_vec();
+        if delivery.doubled {
+            batch.extend_from_slice(&records[from..to]);
+        }
+        hand_over(&batch, delivery.bisect, aggregator).await;
         self.through[shard] = to;
         if delivery.again {
             aggregator.count(records[from..to].iter().cloned()).await;

@@ -10,9 +10,9 @@ use zae_limiter_core::{
     usage_sums,
 };
 use zae_limiter_store_dynamodb::schema::{self, Namespace};
-use zae_limiter_store_dynamodb::{DynamoDbOptions, DynamoDbStore, UsageTable};
+use zae_limiter_store_dynamodb::{DynamoDbStore, UsageTable};
 
-use crate::engine::{open, options};
+use crate::engine::options;
 use crate::traffic::{Traffic, on_runtime};
 
 const HOUR: u64 = 3_600_000;
@@ -75,13 +75,9 @@ fn told(store: &DynamoDbStore, query: &UsageQuery) -> Vec<(String, i64, i64)> {
     snapshots.iter().map(told).collect()
 }
 
-fn plain() -> DynamoDbOptions {
-    options()
-}
-
 #[test]
 fn usage_is_found_by_entity_resource_and_time() {
-    let traffic = Traffic::on(plain());
+    let traffic = Traffic::on(options());
     let aggregator = aggregator(&traffic, "hourly,daily");
     let records = [
         consumed(1, "a", "gpt-4", 0, 10),
@@ -114,7 +110,7 @@ fn usage_is_found_by_entity_resource_and_time() {
 
 #[test]
 fn windows_that_are_not_written_are_summed() {
-    let traffic = Traffic::on(plain());
+    let traffic = Traffic::on(options());
     let records =
         [consumed(1, "a", "gpt-4", 0, 10), consumed(2, "a", "gpt-4", 1, 5), consumed(3, "a", "gpt-4", 3, 2)];
     count(&aggregator(&traffic, "hourly"), &records);
@@ -129,7 +125,7 @@ fn windows_that_are_not_written_are_summed() {
 
 #[test]
 fn the_top_entities_of_a_resource_are_found_by_the_index() {
-    let traffic = Traffic::on(plain());
+    let traffic = Traffic::on(options());
     let records: Vec<_> =
         (1..6).map(|n| consumed(n, &format!("e{n}"), "gpt-4", 0, i64::from(n % 4))).collect();
     count(&aggregator(&traffic, "hourly"), &records);
@@ -142,7 +138,7 @@ fn the_top_entities_of_a_resource_are_found_by_the_index() {
 
 #[test]
 fn a_damaged_snapshot_is_told_and_the_others_are_written() {
-    let traffic = Traffic::on(plain());
+    let traffic = Traffic::on(options());
     let damaged = aws_sdk_dynamodb::types::AttributeValue::S("not a number".to_owned());
     let text = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
     let start = Timestamp::from_millis(START);
@@ -165,5 +161,4 @@ fn a_damaged_snapshot_is_told_and_the_others_are_written() {
     let error =
         pollster::block_on(traffic.store.usage(&query(Some("a"), None, Window::Hourly, 0..9))).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
-    open(traffic.options.clone(), std::sync::Arc::new(zae_limiter::SystemClock));
 }

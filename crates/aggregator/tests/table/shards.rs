@@ -34,7 +34,7 @@ impl Scripted {
     }
 }
 
-/// A token of entity `a`, consumed on a resource for each record of the first shard, so that each is seen.
+/// A write that consumed one token of entity `a`.
 fn record(sequence: u32) -> Record {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let number = |number: u32| AttributeValue::N(number.to_string());
