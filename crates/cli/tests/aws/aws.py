@@ -67,15 +67,10 @@ def may(role, table, bucket, queue, log):
     document = json.dumps({"Version": "2012-10-17", "Statement": [document]})
     client("iam").update_assume_role_policy(RoleName=role, PolicyDocument=document)
     arn = client("iam").get_role(RoleName=role)["Role"]["Arn"]
-    stream = client("dynamodb").describe_table(TableName=table)["Table"]["LatestStreamArn"]
-    shards = client("dynamodbstreams").describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
     lent = client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
     session.set_credentials(lent["AccessKeyId"], lent["SecretAccessKey"], lent["SessionToken"])
     key = {"PK": {"S": "p"}, "SK": {"S": "s"}}
-    shard = {"StreamArn": stream, "ShardId": shards[0]["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
     deeds = {
-        "DescribeStream": lambda: client("dynamodbstreams").describe_stream(StreamArn=stream),
-        "GetShardIterator": lambda: client("dynamodbstreams").get_shard_iterator(**shard),
         "UpdateItem": lambda: client("dynamodb").update_item(
             TableName=table, Key=key, UpdateExpression="SET a = :a", ExpressionAttributeValues={":a": {"S": "a"}}
         ),
@@ -86,7 +81,6 @@ def may(role, table, bucket, queue, log):
         "DeleteTable": lambda: client("dynamodb").delete_table(TableName=table),
         "SendMessage": lambda: client("sqs").send_message(QueueUrl=queue, MessageBody="m"),
         "ReceiveMessage": lambda: client("sqs").receive_message(QueueUrl=queue),
-        "CreateLogStream": lambda: client("logs").create_log_stream(logGroupName=log, logStreamName="test"),
         "DeleteLogGroup": lambda: client("logs").delete_log_group(logGroupName=log),
         "ListObjects": lambda: client("s3").list_objects_v2(Bucket=bucket),
     }

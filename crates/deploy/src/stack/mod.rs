@@ -7,6 +7,7 @@ mod deploy;
 mod description;
 mod events;
 mod function;
+mod job;
 mod name;
 mod progress;
 mod report;
