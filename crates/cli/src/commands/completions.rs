@@ -1,9 +1,8 @@
 //! `completions`: what a shell needs to complete command lines.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::args::Cli;
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -21,9 +20,9 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn execute(args: &CompletionsArgs) -> Result<Exit, Failure> {
+pub(crate) fn execute(args: &CompletionsArgs, whole: &mut clap::Command) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "zae-limiter", &mut script);
+    clap_complete::generate(args.shell, whole, "zae-limiter", &mut script);
     output::print(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Success)
 }

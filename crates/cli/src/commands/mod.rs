@@ -18,13 +18,38 @@ pub(crate) mod table;
 mod take;
 pub(crate) mod usage;
 
-use crate::args::{Cli, Command};
+use clap::Subcommand;
+
+use crate::args::Global;
 use crate::exit::{Exit, Failure};
 
-/// Does what was asked.
-pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
-    let global = &cli.global;
-    match cli.command {
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Acquire(acquire::AcquireArgs),
+    Run(run::RunArgs),
+    Available(available::AvailableArgs),
+    #[command(subcommand)]
+    Entity(entity::EntityCommand),
+    #[command(subcommand)]
+    Limits(limits::LimitsCommand),
+    Capacity(capacity::CapacityArgs),
+    Usage(usage::UsageArgs),
+    Replay(replay::ReplayArgs),
+    #[cfg(feature = "aws")]
+    #[command(subcommand)]
+    Table(table::TableCommand),
+    #[cfg(feature = "aws")]
+    Aggregate(aggregate::AggregateArgs),
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    Stack(stack::StackCommand),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Does what was asked; `whole` is the command line that completions are made of.
+pub(crate) fn execute(command: Command, global: &Global, whole: &mut clap::Command) -> Result<Exit, Failure> {
+    match command {
         Command::Acquire(args) => acquire::execute(args, global),
         Command::Run(args) => run::execute(args, global),
         Command::Available(args) => available::execute(args, global),
@@ -39,6 +64,6 @@ pub(crate) fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Aggregate(args) => aggregate::execute(args, global),
         #[cfg(feature = "aws")]
         Command::Stack(command) => stack::execute(command, global),
-        Command::Completions(args) => completions::execute(&args),
+        Command::Completions(args) => completions::execute(&args, whole),
     }
 }
