@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use zae_limiter::{Limit, LimitSet};
+use zae_limiter::{Limit, LimitSet, StoreUrl};
 
 use self::expr::Tokens;
 use self::header::Columns;
@@ -36,12 +36,14 @@ Examples:
   zae-limiter replay trace.csv --limit tpm=400k/min --consume tpm=ContextTokens+500 --settle tpm=ContextTokens+GeneratedTokens
   zae-limiter replay requests.csv --entity-column api_key --time-column at --limit rps=5/s --wait 2s --plot replay.svg
   zae-limiter replay requests.csv --limit rps=5/s --json | jq .limits.rps.denied
+  zae-limiter replay requests.csv --limit rps=5/s --into sqlite:///tmp/replayed.db
+  zae-limiter usage everyone --store sqlite:///tmp/replayed.db --from 2023-11-16 --plot usage.svg
 
 The first line names the columns. EXPR is a sum of integers and columns. Times are RFC 3339, YYYY-MM-DD HH:MM:SS[.fraction]
 in UTC, or epoch seconds, truncated to milliseconds. Requests are taken in time order; buckets are full at the first. A
 denied request takes nothing and, unless --wait is given, does not come again. JSON: requests, admitted, denied, delayed
 (admitted after waiting), skipped, first_time, last_time, entities, limits {name: {denied, consumed, peak_utilization}},
-elapsed_seconds. No store is touched.";
+elapsed_seconds. No store but that of --into is touched.";
 
 /// Feed a log of requests through limits on a simulated clock: who would have been denied, and when.
 #[derive(Args, Debug)]
@@ -68,6 +70,10 @@ pub(crate) struct ReplayArgs {
     /// A denied request waits and tries again, as long as it can be admitted within this time of its arrival.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     wait: Option<Duration>,
+    /// Replay into this file, sqlite:///path/new.db, instead of into memory: `usage` shows afterwards who used what. It keeps
+    /// 90 days up to the end of the log, unless ?retention_days= says otherwise.
+    #[arg(long, value_name = "URL", value_parser = sqlite_url)]
+    into: Option<StoreUrl>,
     /// Leave malformed rows out and count them, instead of stopping at the first.
     #[arg(long)]
     skip_bad: bool,
@@ -101,7 +107,7 @@ pub(crate) fn execute(args: ReplayArgs, global: &Global) -> Result<Exit, Failure
 
     let names = |tokens: &[Tokens]| tokens.iter().map(|tokens| tokens.limit.to_string()).collect();
     let (consume, settle) = (names(&consume), names(&args.settle));
-    let plan = Plan { limits, consume, settle, wait: args.wait.unwrap_or_default() };
+    let plan = Plan { limits, consume, settle, wait: args.wait.unwrap_or_default(), into: args.into };
     let mut report = Report::new(&trace, &plan.limits, SPANS_IN_TEXT);
     let mut fine = args.plot.plot.as_ref().map(|_| Report::new(&trace, &plan.limits, SPANS_IN_PLOT));
     let progress = progress("replaying", trace.rows.len() as u64, "{human_pos} of {human_len} requests");
@@ -119,6 +125,14 @@ pub(crate) fn execute(args: ReplayArgs, global: &Global) -> Result<Exit, Failure
     let for_scripts = JsonReport::new(&report, &trace, &plan.limits, began.elapsed().as_secs_f64());
     output::show(global.json, &for_scripts, |_| render::text(&report, &trace, &plan.limits))?;
     Ok(Exit::Success)
+}
+
+/// Only a file: a log is not for a table that others are held to.
+fn sqlite_url(text: &str) -> Result<StoreUrl, String> {
+    if !text.starts_with("sqlite:") {
+        return Err("expected sqlite:///path/new.db".to_owned());
+    }
+    text.parse().map_err(|error: zae_limiter::StoreUrlError| error.to_string())
 }
 
 /// Every amount has to be of a limit, and none of one limit twice.

@@ -1,4 +1,4 @@
-//! The real limiter, over a store in memory, on a clock that the log moves.
+//! The real limiter, over a store in memory or a file of its own, on a clock that the log moves.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zae_limiter::{
     AcquireError, Block, BucketHandle, EntityId, Error, Lease, LimitSet, LimitStatus, Limiter, ManualClock,
-    MemoryStore, Millitokens, StoreError, StoreErrorKind, Timestamp,
+    MemoryStore, Millitokens, StoreError, StoreErrorKind, StoreUrl, Timestamp,
 };
 
 use super::trace::{Row, Trace};
@@ -27,6 +27,8 @@ pub(super) struct Plan {
     pub(super) settle: Vec<String>,
     /// How long a denied request may wait.
     pub(super) wait: Duration,
+    /// The store that is to have the usage afterwards.
+    pub(super) into: Option<StoreUrl>,
 }
 
 /// What became of a request.
@@ -61,8 +63,11 @@ pub(super) struct LimitOutcome {
 pub(super) fn simulate(trace: &Trace, plan: &Plan, report: impl FnMut(&Outcome)) -> Result<(), Error> {
     let start = trace.rows.first().map_or(Timestamp::EPOCH, |row| row.at);
     let clock = Arc::new(ManualClock::new(start));
-    let store = Arc::new(MemoryStore::new(clock.clone()));
-    let limiter = Limiter::builder().clock(clock.clone()).jitter(Arc::new(())).build(store);
+    let limiter = Limiter::builder().clock(clock.clone()).jitter(Arc::new(()));
+    let limiter = match &plan.into {
+        Some(url) => limiter.open(url).wait()?,
+        None => limiter.build(Arc::new(MemoryStore::new(clock.clone()))),
+    };
     let buckets = vec![None; trace.entities.len().max(1)];
     let simulation = Simulation { trace, plan, clock, limiter, buckets, waiting: BinaryHeap::new(), report };
     simulation.run()
