@@ -304,15 +304,15 @@ fn a_replay_into_a_file_is_the_same_and_leaves_its_usage_there() {
         ["2024-05-01 10:00:00", "2024-05-01 10:59:59.5", "2024-05-01 11:00:00", "2024-05-01 11:00:00.1"];
     let rows: Vec<String> = times.iter().map(|time| format!("{time},3")).collect();
     sandbox.file("log.csv", format!("ts,tokens\n{}\n", rows.join("\n")));
-    let replay = "replay log.csv --limit tpm=6/min --consume tpm=1 --settle tpm=tokens";
-    let into = sandbox.json(&format!("{replay} --into sqlite:replayed.db"));
-    assert_eq!(rounded(into), rounded(sandbox.json(replay)));
+    let limits = "--limit tpm=6/min --consume tpm=1 --settle tpm=tokens";
+    let into = replayed(&sandbox, "log.csv", &format!("{limits} --into sqlite:replayed.db"));
+    assert_eq!(into, replayed(&sandbox, "log.csv", limits));
     let usage = "usage everyone --store sqlite:replayed.db --from 2024-05-01 --to 2024-05-02";
     let hours = sandbox.json(usage);
     let counted: Vec<_> =
         hours.as_array().unwrap().iter().map(|hour| hour["counters"]["tpm"].clone()).collect();
     assert_eq!(counted, [6, 3], "{hours}: of the two at 11 only one is admitted");
     for wrong in ["memory:", "dynamodb://table", "sqlite:?x=y"] {
-        sandbox.zae(&format!("{replay} --into {wrong}")).assert().code(2);
+        sandbox.zae(&format!("replay log.csv {limits} --into {wrong}")).assert().code(2);
     }
 }
