@@ -102,7 +102,8 @@ impl Ledger {
             self.rolled_back += 1;
         } else {
             lease.commit().wait().unwrap();
-            self.commit(if cascade { &[key, PARENT] } else { &[key] }, resource, kept);
+            let entities = [key, PARENT];
+            self.commit(&entities[..1 + usize::from(cascade)], resource, kept);
         }
     }
 
