@@ -71,7 +71,7 @@ fn assert_counted(cloud: &Cloud, ledger: &Ledger) {
 fn wait_until_counted(cloud: &Cloud, ledger: &Ledger) {
     let start = Instant::now();
     while counted(cloud).iter().any(|counted| *counted != ledger.committed) {
-        if start.elapsed() > Duration::from_mins(1) {
+        if start.elapsed() > Duration::from_mins(3) {
             return assert_counted(cloud, ledger);
         }
     }
