@@ -89,7 +89,7 @@ pub(crate) fn execute(command: TableCommand, global: &Global) -> Result<Exit, Fa
     let options = args.options(global)?;
     let table = options.table.clone();
     if !sure && !confirmed(&format!("Delete table {table} with all buckets, limits and usage in it?"))? {
-        return Err(Failure::other(format!("table {table} was not deleted")));
+        return Err(Failure::other(format!("table {table} was not deleted (--yes deletes without asking)")));
     }
     let failed = |error: StoreError| Failure::other(error.to_string());
     let jitter = Arc::new(|most| SystemJitter.up_to(most));
@@ -108,11 +108,8 @@ pub(crate) fn execute(command: TableCommand, global: &Global) -> Result<Exit, Fa
     Ok(Exit::Success)
 }
 
-/// Asks on a terminal; a script has asked for it by the command itself.
+/// Asks, whoever is there to answer: where nobody is, nothing is confirmed.
 pub(crate) fn confirmed(question: &str) -> Result<bool, Failure> {
-    if !stdin().is_terminal() {
-        return Ok(true);
-    }
     output::note(&format!("{question} [y/N]"));
     let mut answer = String::new();
     let read = stdin().read_line(&mut answer);

@@ -61,6 +61,32 @@ def mapping(name):
     return found
 
 
+def deliver_again(table, function, size):
+    """Hands all that the stream of a table tells of buckets to its function, in batches of this size; tells how much."""
+    streams = client("dynamodbstreams")
+    (arn,) = (stream["StreamArn"] for stream in streams.list_streams(TableName=table)["Streams"])
+    records = []
+    for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+        start = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+        iterator = streams.get_shard_iterator(**start)["ShardIterator"]
+        while iterator:
+            page = streams.get_records(ShardIterator=iterator)
+            records += page["Records"]
+            iterator = page.get("NextShardIterator") if page["Records"] else None
+    records = [record for record in records if record["dynamodb"]["Keys"]["SK"]["S"].startswith("#BUCKET#")]
+    for record in records:
+        record["eventSourceARN"] = arn
+        at = record["dynamodb"]["ApproximateCreationDateTime"]
+        record["dynamodb"]["ApproximateCreationDateTime"] = at.timestamp()
+    for first in range(0, len(records), int(size)):
+        batch = json.dumps({"Records": records[first : first + int(size)]})
+        told = client("lambda").invoke(FunctionName=function, Payload=batch)
+        answer = json.load(told["Payload"])
+        if "FunctionError" in told or answer["batchItemFailures"]:
+            raise RuntimeError(answer)
+    return len(records)
+
+
 def may(role, table, bucket, queue, log):
     """Whether a role may do each of these things. It is lent to the account itself for that."""
     document = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}

@@ -148,6 +148,21 @@ fn what_was_not_waited_for_is_finished_by_the_next_deployment() {
 }
 
 #[test]
+fn a_stack_is_deleted_only_by_somebody_who_says_so() {
+    let Some(cloud) = Cloud::open() else { return };
+    cloud.json("deploy --no-aggregator");
+    for answer in ["", "n\n"] {
+        let kept = cloud.on_table("delete").stdin(answer).assert().code(1);
+        kept.stderr_eq(
+            "Delete stack [..]\nerror: stack [..] was not deleted (--yes deletes without asking)\n",
+        );
+    }
+    assert_eq!(cloud.json("status")["status"], "CREATE_COMPLETE");
+    cloud.on_table("delete").stdin("y\n").assert().success();
+    assert_eq!(cloud.inventory(), json!([]));
+}
+
+#[test]
 fn a_backup_that_outlives_the_table_is_told() {
     let Some(cloud) = Cloud::open() else { return };
     cloud.json("deploy --no-aggregator --parameter PointInTimeRecovery=true");

@@ -5,6 +5,8 @@
 
 mod bad_input;
 mod cloud;
+mod end_to_end;
 mod lifecycle;
 mod package;
 mod policies;
+mod traffic;

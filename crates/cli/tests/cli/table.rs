@@ -15,9 +15,14 @@ fn a_table_is_created_once_and_deleted_once() {
     let store = format!("dynamodb://{name}?region=us-east-1&endpoint_url={}", endpoint());
     sandbox.zae("acquire k r --limit n=1/day --store").arg(&store).assert().success();
     // Of a store's URL its table is taken.
+    for answer in ["", "n\n", "maybe\n"] {
+        let kept = sandbox.zae("table delete --store").arg(&store).stdin(answer).assert().code(1);
+        kept.stderr_eq(format!("Delete table {name} [..]\nerror: table {name} was not deleted [..]\n"));
+    }
     sandbox
         .zae("table delete --store")
         .arg(&store)
+        .stdin("y\n")
         .assert()
         .success()
         .stdout_eq(format!("table {name}: deleted\n"));

@@ -41,7 +41,7 @@ pub(crate) fn execute(args: DeleteArgs, global: &Global) -> Result<Exit, Failure
     let name = stacks.stack_name().clone();
     let question = format!("Delete stack {name} with its table and all buckets, limits and usage in it?");
     if !args.yes && !confirmed(&question)? {
-        return Err(Failure::other(format!("stack {name} was not deleted")));
+        return Err(Failure::other(format!("stack {name} was not deleted (--yes deletes without asking)")));
     }
     let deleted = stacks.delete(!args.wait.no_wait, progress::shown()).wait()?;
     let done = Done {

@@ -17,21 +17,24 @@ pub(super) fn shown() -> impl FnMut(Progress) + Send + 'static {
     move |step| {
         let line = words(&step);
         let Some(Shown(bar)) = &bar else {
-            // What has only begun would double the lines.
-            if !matches!(&step, Progress::Resource { status, .. } if status.ends_with("_IN_PROGRESS")) {
-                output::note(&line);
+            match &step {
+                // What has only begun would double the lines.
+                Progress::Resource { status, .. } if status.ends_with("_IN_PROGRESS") => {}
+                Progress::Resource { done, total, .. } => output::note(&format!("[{done}/{total}] {line}")),
+                _ => output::note(&line),
             }
             return;
         };
         match step {
             Progress::Resource { status, done, total, .. } => {
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
                 if status.ends_with("_IN_PROGRESS") {
                     bar.set_message(line);
                 } else {
+                    bar.set_message("");
                     bar.println(line);
                 }
-                bar.set_length(total as u64);
-                bar.set_position(done as u64);
             }
             Progress::Creating | Progress::Updating | Progress::Deleting => bar.set_prefix(line),
             _ => bar.println(line),
@@ -54,12 +57,14 @@ fn words(step: &Progress) -> String {
         Progress::Updating => "updating the stack".to_owned(),
         Progress::Unchanged => "the stack is as it should be".to_owned(),
         Progress::Deleting => "deleting the stack".to_owned(),
-        Progress::Resource { name, kind, status, reason, done, total } => {
+        Progress::Resource { name, kind, status, reason, .. } => {
             let status = status.to_ascii_lowercase().replace('_', " ");
             let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("[{done}/{total}] {name} ({kind}) {status}{}", output::printable(&why))
+            format!("{name} ({kind}) {status}{}", output::printable(&why))
         }
-        Progress::Uploading { bytes } => format!("uploading the function, {} KB", bytes.div_ceil(1_000)),
+        Progress::Uploading { bytes } => {
+            format!("uploading the function, {} KB", output::grouped(bytes.div_ceil(1_000) as u64))
+        }
         Progress::Published { version } => format!("the function is published as version {version}"),
         Progress::Recorded => "the table remembers the version".to_owned(),
         _ => String::new(),

@@ -116,15 +116,17 @@ fn text(report: &StackReport) -> String {
             function.architecture,
             function.memory_mb,
             function.timeout_s,
-            (function.code_bytes + 999) / 1_000
+            output::grouped((function.code_bytes + 999) / 1_000)
         );
         row("  runs", Cell::from(kind));
     }
-    for (name, value) in &report.parameters {
-        row(name, Cell::from(value));
-    }
-    for (name, value) in report.outputs.iter().filter(|(name, _)| !report.parameters.contains_key(*name)) {
-        row(name, Cell::from(value));
+    for (head, values) in [("parameters", &report.parameters), ("outputs", &report.outputs)] {
+        if !values.is_empty() {
+            row(head, Cell::from(""));
+        }
+        for (name, value) in values {
+            row(&format!("  {name}"), Cell::from(value));
+        }
     }
     table.render()
 }
