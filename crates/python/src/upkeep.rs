@@ -101,13 +101,16 @@ impl Upkeep {
     async fn update(&self, mut options: DynamoDbOptions, mismatch: Mismatch) -> Result<(), Error> {
         let failed = match Executable::find() {
             Err(problem) => problem,
-            Ok(None) => function::lacking(),
-            Ok(Some(executable)) => {
+            Ok(executable) => {
+                let lacking = executable.is_none();
                 let mut preparation = Preparation::default();
                 preparation.auto_update = true;
-                preparation.executable = Some(executable.path);
+                preparation.executable = executable.map(|executable| executable.path);
                 match prepared(&mut options, &preparation).await {
+                    // It would have been the interpreter, had it been tried.
+                    Ok(Prepared::Outdated(_)) if lacking => function::lacking(),
                     Ok(Prepared::Outdated(error)) | Err(error) => error.to_string(),
+                    // Where the environment names an endpoint, too: nothing is updated there.
                     Ok(_) => return Ok(()),
                 }
             }

@@ -56,7 +56,8 @@ def inventory(endpoint: str, table: str) -> list[str]:
     """All that the emulator has of a table and its stack."""
     command = [os.environ["ZAE_LIMITER_TEST_PYTHON"], str(ASK), endpoint, "inventory"]
     done = subprocess.run([*command, table, f"zae-limiter-{table}"], capture_output=True, check=True)
-    return list(json.loads(done.stdout))
+    # A function that is being deleted may still write, which makes its log anew.
+    return [name for name in json.loads(done.stdout) if not name.startswith("/aws/lambda/")]
 
 
 def on_aws(endpoint: str, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -75,7 +76,7 @@ async def test_a_stack_is_created_used_and_deleted(aws: str, release: str, table
         assert created["stack_name"] == manager.get_stack_name() == f"zae-limiter-{table}"
         assert created["stack_id"] and created["status"] == await manager.get_stack_status()
         there = inventory(aws, table)
-        assert table in there and any(":function:" in name or "aggregator" in name for name in there)
+        assert table in there and any(":function:" in name for name in there)
 
         # What is there stays as it is, with or without an executable.
         os.environ.pop(EXECUTABLE)
@@ -107,7 +108,7 @@ def test_without_an_executable_there_is_no_function(aws: str, table: str) -> Non
     with pytest.warns(RuntimeWarning, match=f"zae-limiter deploy --table-name {table}"):
         created = limiter.create_stack()
     assert inventory(aws, table).count(table) == 1
-    assert not any("lambda" in name for name in inventory(aws, table))
+    assert not any(":function:" in name for name in inventory(aws, table))
     with limiter.acquire("key-1", "gpt-4", LIMITS, {"rpm": 4}):
         pass
     limiter.delete_stack(created["stack_name"])
