@@ -3,11 +3,12 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyList, PyType};
+use pyo3::types::{PyDict, PyList, PyType};
 use zae_limiter::dynamodb::version::{Compatibility, Mismatch};
 use zae_limiter::{AcquireError, Error, RateLimitExceeded, StoreErrorKind};
 
 use crate::convert;
+use crate::stack::Failure;
 
 macro_rules! exceptions {
     ($($function:ident: $name:literal),* $(,)?) => {$(
@@ -24,6 +25,8 @@ exceptions! {
     unavailable: "RateLimiterUnavailable",
     entity_exists: "EntityExistsError",
     infrastructure_not_found: "InfrastructureNotFoundError",
+    stack_creation: "StackCreationError",
+    stack_already_exists: "StackAlreadyExistsError",
     version_error: "VersionError",
     version_mismatch: "VersionMismatchError",
     incompatible_schema: "IncompatibleSchemaError",
@@ -63,10 +66,24 @@ pub(crate) fn exists(py: Python<'_>, entity_id: &str) -> PyErr {
     instance(entity_exists(py), |class| Ok(class.call1((entity_id,))?.unbind()))
 }
 
-/// Which versions do not go together, if that is what an error is about.
-fn source_of(error: &Error) -> Option<&Mismatch> {
+/// What an error is about, if it is a `T`: a [`Mismatch`] of versions, or an exception.
+pub(crate) fn source_of<T: std::error::Error + 'static>(error: &Error) -> Option<&T> {
     let Error::Store(error) = error else { return None };
     std::error::Error::source(error)?.downcast_ref()
+}
+
+/// That something about a stack failed.
+pub(crate) fn of_stack(py: Python<'_>, stack_name: &str, failure: &Failure) -> PyErr {
+    let class = if failure.exists { stack_already_exists(py) } else { stack_creation(py) };
+    instance(class, |class| {
+        let event = |reason: &String| {
+            let event = PyDict::new(py);
+            event.set_item("reason", reason)?;
+            Ok(event)
+        };
+        let events = failure.events.iter().map(event).collect::<PyResult<Vec<_>>>()?;
+        Ok(class.call1((stack_name, &failure.reason, events))?.unbind())
+    })
 }
 
 fn mismatched(py: Python<'_>, mismatch: &Mismatch) -> PyErr {
@@ -85,6 +102,9 @@ fn mismatched(py: Python<'_>, mismatch: &Mismatch) -> PyErr {
 
 /// The exception that tells of any other error.
 pub(crate) fn of(py: Python<'_>, error: &Error, table: Option<&str>) -> PyErr {
+    if let Some(exception) = source_of::<PyErr>(error) {
+        return exception.clone_ref(py);
+    }
     let kind = match error {
         Error::Store(error) => error.kind(),
         _ => return PyValueError::new_err(error.to_string()),

@@ -11,12 +11,14 @@ mod command;
 mod convert;
 mod errors;
 mod fork;
+mod function;
 mod lease;
 mod limiter;
 mod limits;
 mod opened;
 mod stack;
 mod table;
+mod upkeep;
 mod wakeups;
 
 use pyo3::prelude::*;
@@ -38,7 +40,7 @@ mod _native {
     #[pymodule_export]
     use super::limits::check_limit;
     #[pymodule_export]
-    use super::stack::{create_stack, delete_stack, stack_status};
+    use super::stack::{create_stack, default_stack_name, delete_stack, stack_status};
     #[pymodule_export]
     use super::table::table_url;
 

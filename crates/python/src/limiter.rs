@@ -1,5 +1,6 @@
 //! What both of Python's limiters derive from.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
@@ -15,7 +16,8 @@ use crate::acquire::{Acquire, Ask, SyncAcquire};
 use crate::call::{Call, Outcome};
 use crate::opened::{Place, Speed};
 use crate::table::{self, Change};
-use crate::{amounts, convert, errors, limits};
+use crate::upkeep::Upkeep;
+use crate::{amounts, convert, errors, limits, stack};
 
 /// The native part of a limiter. Every method that asks the store returns a call, to be awaited or waited for.
 #[pyclass(module = "zae_limiter._native", subclass, frozen)]
@@ -154,9 +156,24 @@ impl Limiter {
         Self(OnceLock::new())
     }
 
-    /// Says where the state is, by URL. Nothing is opened yet.
-    #[pyo3(signature = (store, failure_mode))]
-    fn _configure(&self, store: &str, failure_mode: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Says where the state is, by URL. Nothing is opened yet. What cannot be opened is mended first, if there is something
+    /// to be done about it, and then opened at `mended`.
+    #[pyo3(signature = (store, failure_mode, *, mended = None, create_stack = false, auto_update = false, strict = false, parameters = BTreeMap::new()))]
+    #[expect(clippy::too_many_arguments, reason = "those of Python's limiter")]
+    fn _configure(
+        &self,
+        store: &str,
+        failure_mode: &Bound<'_, PyAny>,
+        mended: Option<&str>,
+        create_stack: bool,
+        auto_update: bool,
+        strict: bool,
+        parameters: BTreeMap<String, String>,
+    ) -> PyResult<()> {
+        let parameters = stack::parameters(&parameters)?;
+        let upkeep = |mended: StoreUrl| Upkeep { create_stack, auto_update, strict, parameters, mended };
+        let upkeep =
+            mended.map(|mended| mended.parse::<StoreUrl>().map(upkeep)).transpose().map_err(invalid)?;
         let url: StoreUrl = store.parse().map_err(invalid)?;
         let failure_mode = self::failure_mode(failure_mode)?;
         let (speed, table) = match store.split(':').next() {
@@ -167,7 +184,7 @@ impl Limiter {
                 (Speed::Network, Some(options.table.as_str().to_owned()))
             }
         };
-        let place = Arc::new(Place::new(url, speed, table, failure_mode));
+        let place = Arc::new(Place::new(url, speed, table, failure_mode, upkeep));
         self.0.set(place).map_err(|_| PyRuntimeError::new_err("__init__() of the limiter was called twice"))
     }
 
@@ -228,7 +245,7 @@ impl Limiter {
         entity_id: String,
         name: Option<String>,
         parent_id: Option<String>,
-        metadata: std::collections::BTreeMap<String, String>,
+        metadata: BTreeMap<String, String>,
     ) -> PyResult<Call> {
         let id = entity_id.clone();
         self.call_or(

@@ -6,6 +6,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use zae_limiter::{Block, Error, FailureMode, Limiter as Native, StoreUrl};
 
 use crate::fork::Generation;
+use crate::upkeep::Upkeep;
 
 /// How long a store keeps whoever asks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub(crate) struct Place {
     /// The table, if that is where it is.
     table: Option<String>,
     failure_mode: FailureMode,
+    upkeep: Option<Upkeep>,
     opened: Mutex<Opened>,
 }
 
@@ -44,8 +46,14 @@ impl Opened {
 }
 
 impl Place {
-    pub(crate) fn new(url: StoreUrl, speed: Speed, table: Option<String>, failure_mode: FailureMode) -> Self {
-        Self { url, speed, table, failure_mode, opened: Mutex::new(Opened::nothing()) }
+    pub(crate) fn new(
+        url: StoreUrl,
+        speed: Speed,
+        table: Option<String>,
+        failure_mode: FailureMode,
+        upkeep: Option<Upkeep>,
+    ) -> Self {
+        Self { url, speed, table, failure_mode, upkeep, opened: Mutex::new(Opened::nothing()) }
     }
 
     /// What is opened, by this process. In a forked child a store in memory goes on as the copy that it is; of all others
@@ -94,7 +102,11 @@ impl Place {
         if let Some(limiter) = self.known() {
             return Ok(limiter);
         }
-        let limiter = Native::builder().failure_mode(self.failure_mode).open(&self.url).await?;
+        let builder = Native::builder().failure_mode(self.failure_mode);
+        let limiter = match &self.upkeep {
+            Some(upkeep) => Box::pin(upkeep.open(builder, &self.url)).await?,
+            None => builder.open(&self.url).await?,
+        };
         self.opened().limiter = Some(limiter.clone());
         Ok(limiter)
     }

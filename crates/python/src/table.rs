@@ -33,7 +33,7 @@ pub(crate) fn call(
     }))
 }
 
-async fn carry_out(options: DynamoDbOptions, change: Change) -> Result<(), Error> {
+pub(crate) async fn carry_out(options: DynamoDbOptions, change: Change) -> Result<(), Error> {
     let jitter = Arc::new(|most| SystemJitter.up_to(most));
     let admin = TableAdmin::connect(options, Arc::new(SystemClock), jitter).await?;
     match change {

@@ -17,6 +17,9 @@ ENDPOINT = "ZAE_LIMITER_TEST_ENDPOINT"
 DYNOXIDE = "ZAE_LIMITER_TEST_DYNOXIDE"
 """The program of the engine that the tests start themselves."""
 
+COMPLETE = "ZAE_LIMITER_TEST_COMPLETE"
+"""With this set, no test may be left out."""
+
 ENGINES = ["dynoxide"] + (["endpoint"] if os.environ.get(ENDPOINT) else [])
 STORES = ["memory", "sqlite", *ENGINES]
 
@@ -31,6 +34,7 @@ def _no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 def dynoxide() -> Iterator[str]:
     program = os.environ.get(DYNOXIDE)
     if not program:
+        assert not os.environ.get(COMPLETE), f"{DYNOXIDE} names no engine"
         pytest.skip(f"{DYNOXIDE} names no engine")
     # It ends with its standard input.
     with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as engine:

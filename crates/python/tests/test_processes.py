@@ -210,6 +210,8 @@ def test_ctrl_c_ends_a_wait(tmp_path: Path) -> None:
         listening = socket.create_server(("127.0.0.1", 0))
         url = f"dynamodb://limits?region=us-east-1&timeout_ms=60000&endpoint_url=http://127.0.0.1:{listening.getsockname()[1]}"
         limiter = SyncRateLimiter(store=url)
+        # Tests that run in the background of a shell have inherited that it is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         try:
             with limiter.acquire(*KEY, LIMITS, {"rpm": 1}):

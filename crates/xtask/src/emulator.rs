@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::engine::{Running, free_port};
-use crate::steps::{cargo, command, root, run, say, works};
+use crate::python;
+use crate::steps::{cargo, command, root, run};
 
 /// The emulator, the linter of templates, and what the tests speak to the emulator with.
 const PACKAGES: [&str; 3] = ["ministack==1.5.33", "cfn-lint==1.58.0", "botocore==1.43.106"];
-/// With this set, no test may be left out.
-const COMPLETE: &str = "ZAE_LIMITER_TEST_COMPLETE";
 
 /// Emulators that run for as long as this is kept.
 pub(crate) struct Emulators {
@@ -26,10 +25,8 @@ impl Emulators {
     /// Installs and starts the emulators, and builds the command line as it is shipped: it is the function that they run.
     /// `None` where there is no Python: then their tests are left out.
     pub(crate) fn start() -> Result<Option<Self>, String> {
-        if !works(command("python3").args(["-c", "import ensurepip, venv"])) {
-            let missing = "Python 3 with venv is missing: what is deployed in AWS is NOT TESTED";
-            say(missing);
-            return if std::env::var_os(COMPLETE).is_some() { Err(missing.to_owned()) } else { Ok(None) };
+        if !python::is_there("what is deployed in AWS is")? {
+            return Ok(None);
         }
         let python = installed()?;
         cargo(&["build", "--release", "--package", "zae-limiter-cli"])?;

@@ -1,15 +1,20 @@
 //! The Python package: built as a wheel, and tested in an environment of its own.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::emulator::Emulators;
 use crate::engine::{Engine, build_dynoxide, dynamodb_local};
-use crate::steps::{command, root, run};
+use crate::steps::{command, root, run, say, works};
 
 #[derive(Args)]
 pub(crate) struct Python {
+    /// Also starts the emulator of AWS, on which the tests of stacks run.
+    #[arg(long)]
+    aws: bool,
     /// Passed on to pytest, for example `-k fork`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<String>,
@@ -18,8 +23,22 @@ pub(crate) struct Python {
 impl Python {
     pub(crate) fn run(&self) -> Result<(), String> {
         build_dynoxide()?;
-        test(&self.rest)
+        let emulators = if self.aws { Emulators::start()? } else { None };
+        test(&self.rest, emulators.iter().flat_map(Emulators::environment))
     }
+}
+
+/// With this set, no test may be left out.
+const COMPLETE: &str = "ZAE_LIMITER_TEST_COMPLETE";
+
+/// Whether there is a Python to test with. Without one, what is `untested` is left out, and said so.
+pub(crate) fn is_there(untested: &str) -> Result<bool, String> {
+    if works(command("python3").args(["-c", "import ensurepip, venv"])) {
+        return Ok(true);
+    }
+    let missing = format!("Python 3 with venv is missing: {untested} NOT TESTED");
+    say(&missing);
+    if std::env::var_os(COMPLETE).is_some() { Err(missing) } else { Ok(false) }
 }
 
 /// Where the engine is that the tests start, for them to know.
@@ -93,15 +112,23 @@ impl Environment {
     }
 }
 
-/// Runs the tests of the package on memory, `SQLite` and the engines that there are.
-pub(crate) fn test(rest: &[String]) -> Result<(), String> {
+/// Runs the tests of the package on memory, `SQLite` and the engines that there are, of which the environment tells.
+pub(crate) fn test(
+    rest: &[String],
+    engines: impl IntoIterator<Item = (&'static str, OsString)>,
+) -> Result<(), String> {
+    if !is_there("the Python package is")? {
+        return Ok(());
+    }
     let environment = Environment::with_wheel("python", "tests/requirements.txt", "dev")?;
     run(environment
         .command("python")
         .current_dir(root().join("crates/python"))
-        .args(["-m", "pytest", "--quiet"])
+        // What is left out is told.
+        .args(["-m", "pytest", "--quiet", "-rs"])
         .args(rest)
-        .env(DYNOXIDE, dynoxide()))
+        .env(DYNOXIDE, dynoxide())
+        .envs(engines))
 }
 
 /// Measures the package beside others of its kind, which an environment of their own has.

@@ -7,6 +7,9 @@ use crate::engine::{Engine, build_dynoxide, dynamodb_local};
 use crate::python;
 use crate::steps::{command, run};
 
+/// Where another engine listens, for its tests to know.
+const ENDPOINT: &str = "ZAE_LIMITER_TEST_ENDPOINT";
+
 #[derive(Args)]
 pub(crate) struct Test {
     /// Runs the tests of the DynamoDB store, and only these, on this engine.
@@ -29,7 +32,7 @@ impl Test {
                 test.envs(emulators.environment());
             }
             run(&mut test)?;
-            return python::test(&[]);
+            return python::test(&[], emulators.iter().flat_map(Emulators::environment));
         };
         let running = match engine {
             Engine::Dynoxide => {
@@ -48,10 +51,18 @@ impl Test {
             let mut test = command("cargo");
             test.args(["test", "-p"]).args(tests).args(&self.rest);
             if let Some(running) = &running {
-                test.env("ZAE_LIMITER_TEST_ENDPOINT", running.endpoint());
+                test.env(ENDPOINT, running.endpoint());
             }
             run(&mut test)?;
         }
-        Ok(())
+        if !self.rest.is_empty() {
+            return Ok(());
+        }
+        // Of the Python package what runs on this engine, by the name that it has in its tests.
+        let (name, place) = match &running {
+            Some(running) => ("endpoint", Some((ENDPOINT, running.endpoint().into()))),
+            None => ("dynoxide", None),
+        };
+        python::test(&["-k".to_owned(), name.to_owned()], place)
     }
 }

@@ -35,10 +35,11 @@ class Base(_native.Limiter):
             endpoint_url: where DynamoDB is, for emulators; from the environment if not given.
             create_table: a deprecated name of ``create_stack``.
             create_stack: creates what is missing: with ``endpoint_url`` the table alone, else the CloudFormation stack.
-            stack_parameters: parameters of the stack.
+            stack_parameters: parameters of the stack, by the names that ``zae-limiter cfn-template`` has for them.
             failure_mode: what an acquire does while the store is unavailable, unless it says so itself.
-            auto_update: updates a function that is older than this client.
-            strict_version: where that is not to be done, does not work beside such a function.
+            auto_update: updates a function that is older than this client. Never where there is an endpoint.
+            strict_version: does not work beside such a function where that is not to be done, or fails; if not strict,
+                a failed update is a ``RuntimeWarning``.
             skip_version_check: does not look at the version of the table.
             store: the URL of a store, in place of all about the table: ``memory:``, ``sqlite:///path/limits.db`` or
                 ``dynamodb://TABLE?region=...``.
@@ -53,19 +54,56 @@ class Base(_native.Limiter):
         for argument, value in (("table_name", table_name), ("store", store)):
             if not isinstance(value, str) and not (argument == "store" and value is None):
                 raise TypeError(f"{argument} must be a str, not {type(value).__name__}")
-        if store is None:
-            store = _native.table_url(
-                table_name,
-                region,
-                endpoint_url,
-                create=create_stack and endpoint_url is not None,
+        if store is not None:
+            self._configure(store, failure_mode)
+        else:
+            self._configure_table(
+                (table_name, region, endpoint_url),
+                failure_mode,
+                create_stack=create_stack,
+                parameters=dict(stack_parameters or {}),
+                auto_update=auto_update and not skip_version_check,
+                strict_version=strict_version,
                 skip_version_check=skip_version_check,
-                strict_version=strict_version and not auto_update,
             )
-        self._configure(store, failure_mode)
         self._table_name = table_name
         self._failure_mode = FailureMode(failure_mode)
         self._stack_parameters = dict(stack_parameters or {})
+
+    def _configure_table(
+        self,
+        place: tuple[str, str | None, str | None],
+        failure_mode: FailureMode,
+        *,
+        create_stack: bool,
+        parameters: dict[str, str],
+        auto_update: bool,
+        strict_version: bool,
+        skip_version_check: bool,
+    ) -> None:
+        def url(*, create: bool = False, strict_version: bool = False) -> str:
+            return _native.table_url(
+                *place,
+                create=create,
+                skip_version_check=skip_version_check,
+                strict_version=strict_version,
+            )
+
+        if place[2] is not None:
+            # At an endpoint there is neither a stack nor a function to be updated.
+            strict = strict_version and not auto_update
+            self._configure(url(create=create_stack, strict_version=strict), failure_mode)
+            return
+        self._configure(
+            # A function that is to be updated has to be seen to be old.
+            url(strict_version=strict_version or auto_update),
+            failure_mode,
+            mended=url() if create_stack or auto_update else None,
+            create_stack=create_stack,
+            auto_update=auto_update,
+            strict=strict_version,
+            parameters=parameters,
+        )
 
     @property
     def table_name(self) -> str:

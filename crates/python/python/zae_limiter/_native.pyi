@@ -21,6 +21,7 @@ __all__ = [
     "check_limit",
     "check_names",
     "create_stack",
+    "default_stack_name",
     "delete_stack",
     "run_command",
     "stack_status",
@@ -39,16 +40,17 @@ def create_stack(
     table: str,
     region: str | None,
     endpoint_url: str | None,
-    stack_name: str,
+    stack_name: str | None,
     parameters: Mapping[str, str],
     wait: bool,
 ) -> Call: ...
 def delete_stack(
-    table: str, region: str | None, endpoint_url: str | None, stack_name: str, wait: bool
+    table: str, region: str | None, endpoint_url: str | None, stack_name: str | None, wait: bool
 ) -> Call: ...
 def stack_status(
-    table: str, region: str | None, endpoint_url: str | None, stack_name: str
+    table: str, region: str | None, endpoint_url: str | None, stack_name: str | None
 ) -> Call: ...
+def default_stack_name(table: str) -> str: ...
 
 def table_url(
     table: str,
@@ -122,7 +124,17 @@ class Limiter:
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self: ...
     @property
     def _location(self) -> tuple[str, str | None, str | None] | None: ...
-    def _configure(self, store: str, failure_mode: FailureMode | str) -> None: ...
+    def _configure(
+        self,
+        store: str,
+        failure_mode: FailureMode | str,
+        *,
+        mended: str | None = None,
+        create_stack: bool = False,
+        auto_update: bool = False,
+        strict: bool = False,
+        parameters: Mapping[str, str] = ...,
+    ) -> None: ...
     def _open(self) -> Call: ...
     def _close(self) -> None: ...
     def _acquire(

@@ -14,15 +14,13 @@ Place = tuple[str, str | None, str | None]
 """A table, its region and the endpoint that it is reached at."""
 
 
-def default_stack_name(table_name: str) -> str:
-    """The name of the stack of a table, unless it is given another."""
-    return f"zae-limiter-{table_name}"
-
-
 class StackManager:
     """Creates and deletes the stack of a table.
 
     Where an ``endpoint_url`` is set there is no CloudFormation: what is created then is the table alone.
+
+    The function that counts usage is an executable of ``zae-limiter``, which a wheel does not hold: the first one of this
+    version on the ``PATH``, or the one that ``ZAE_LIMITER_EXECUTABLE`` names. Without one, a stack gets no function.
     """
 
     def __init__(
@@ -49,7 +47,7 @@ class StackManager:
 
     def get_stack_name(self, table_name: str | None = None) -> str:
         """The name of the stack of a table, by default this manager's."""
-        return default_stack_name(table_name or self.table_name)
+        return _native.default_stack_name(table_name or self.table_name)
 
     async def create_stack(
         self,
@@ -57,14 +55,22 @@ class StackManager:
         parameters: Mapping[str, str] | None = None,
         wait: bool = True,
     ) -> dict[str, Any]:
-        """Creates the stack, and waits until it can be used.
+        """Creates the stack, and waits until it can be used. One that is there stays as it is.
 
-        Returns ``stack_id``, ``stack_name`` and ``status``. Raises ``StackCreationError``.
+        Args:
+            stack_name: ``zae-limiter-`` and the table's name if not given, with ``-`` for what is not a letter or digit.
+            parameters: by the names that ``zae-limiter cfn-template`` has for them, or these in snake case. Where they
+                say nothing of ``EnableAggregator`` and there is no executable for the function, the stack gets none,
+                which is a ``RuntimeWarning``.
+            wait: if not, the stack is still being created afterwards, and gets no function.
+
+        Returns ``stack_id``, ``stack_name`` and ``status``. Raises ``StackAlreadyExistsError`` if there is another of that
+        name or one that cannot be used, ``StackCreationError`` if it fails, ``ValueError`` for unknown parameters.
         """
         return cast("dict[str, Any]", await create(self._place, stack_name, parameters, wait))
 
     async def delete_stack(self, stack_name: str | None = None, wait: bool = True) -> None:
-        """Deletes the stack. Raises ``StackCreationError`` if that fails."""
+        """Deletes the stack with the table, if there is one. Raises ``StackCreationError`` if that fails."""
         await delete(self._place, stack_name, wait)
 
     async def stack_exists(self, stack_name: str | None = None) -> bool:
@@ -73,8 +79,7 @@ class StackManager:
 
     async def get_stack_status(self, stack_name: str | None = None) -> str | None:
         """The status that CloudFormation tells of the stack; ``None`` if there is none."""
-        name = stack_name or self.get_stack_name()
-        return cast("str | None", await _native.stack_status(*self._place, name))
+        return cast("str | None", await _native.stack_status(*self._place, stack_name))
 
     async def close(self) -> None:
         """Nothing is kept open between calls."""
@@ -87,10 +92,9 @@ def create(
     wait: bool = True,
 ) -> _native.Call:
     """A call that creates the stack."""
-    name = stack_name or default_stack_name(place[0])
-    return _native.create_stack(*place, name, dict(parameters or {}), wait)
+    return _native.create_stack(*place, stack_name, dict(parameters or {}), wait)
 
 
 def delete(place: Place, stack_name: str | None, wait: bool = True) -> _native.Call:
     """A call that deletes the stack."""
-    return _native.delete_stack(*place, stack_name or default_stack_name(place[0]), wait)
+    return _native.delete_stack(*place, stack_name, wait)
