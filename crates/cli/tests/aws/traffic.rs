@@ -103,7 +103,7 @@ impl Ledger {
         } else {
             lease.commit().wait().unwrap();
             let entities = [key, PARENT];
-            self.commit(&entities[..1 + usize::from(cascade)], resource, kept);
+            self.commit(&entities[..=usize::from(cascade)], resource, kept);
         }
     }
 

@@ -70,8 +70,8 @@ pub(crate) struct ReplayArgs {
     /// A denied request waits and tries again, as long as it can be admitted within this time of its arrival.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     wait: Option<Duration>,
-    /// Replay into this file, sqlite:///path/new.db, instead of into memory: `usage` shows afterwards who used what. It keeps
-    /// 90 days up to the end of the log, unless ?retention_days= says otherwise.
+    /// Replay into this file, `sqlite:///path/new.db`, instead of into memory: `usage` shows afterwards who used what. It keeps
+    /// 90 days up to the end of the log, unless `?retention_days=` says otherwise.
     #[arg(long, value_name = "URL", value_parser = sqlite_url)]
     into: Option<StoreUrl>,
     /// Leave malformed rows out and count them, instead of stopping at the first.
