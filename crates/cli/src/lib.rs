@@ -1,6 +1,6 @@
 //! The `zae-limiter` command: limits on any store, from the shell. A library too, as other packages bring the same command.
 //!
-//! [`cli`] says what can be asked, [`commands`] answers, and [`exit`] turns the outcome into an exit code.
+//! `cli` says what can be asked, `commands` answers, and `exit` turns the outcome into an exit code.
 
 mod args;
 mod cli;
