@@ -103,10 +103,27 @@ impl Proxy {
     }
 }
 
+/// What the engine answers. It is asked as HTTP/1.0 has it, so that the answer comes in one piece and ends with the connection.
 fn forward(request: &[u8]) -> Option<Vec<u8>> {
     let mut engine = TcpStream::connect(endpoint().strip_prefix("http://")?).ok()?;
-    engine.write_all(request).ok()?;
-    read_message(&mut BufReader::new(engine))
+    let (head, body) = split(request)?;
+    let head = head.replacen("HTTP/1.1", "HTTP/1.0", 1);
+    engine.write_all(&[head.as_bytes(), b"\r\n\r\n", body].concat()).ok()?;
+    let mut answered = Vec::new();
+    engine.read_to_end(&mut answered).ok()?;
+    let (head, body) = split(&answered)?;
+    let head = with_length(&head.replacen("HTTP/1.0", "HTTP/1.1", 1), body.len());
+    Some([head.as_bytes(), body].concat())
+}
+
+/// A head with this length of the body, and without what was said of it before.
+fn with_length(head: &str, length: usize) -> String {
+    let of_the_body = |line: &&str| {
+        let line = line.to_ascii_lowercase();
+        ["content-length:", "transfer-encoding:", "connection:"].iter().any(|name| line.starts_with(name))
+    };
+    let kept: Vec<&str> = head.split("\r\n").filter(|line| !of_the_body(line)).collect();
+    format!("{}\r\ncontent-length: {length}\r\n\r\n", kept.join("\r\n"))
 }
 
 fn answer(status: u16, body: &str) -> Vec<u8> {
@@ -137,10 +154,8 @@ fn forward_half(request: &[u8]) -> Option<Vec<u8>> {
     let half = entries.len() / 2;
     entries.truncate(half);
     left.drain(..half);
-    let lines = head.split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
     let body = batch.to_string();
-    let head = lines.collect::<Vec<_>>().join("\r\n");
-    let shorter = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let shorter = with_length(head, body.len()) + &body;
     let answered = forward(shorter.as_bytes())?;
     let mut told: Value = serde_json::from_slice(split(&answered)?.1).ok()?;
     told[undone] = serde_json::json!({ table: rest });
