@@ -221,19 +221,28 @@ impl Connection {
     }
 
     async fn enable_expiry(&self, progress: &mut (impl FnMut(Progress) + Send)) -> Result<(), StoreError> {
-        let told =
-            self.ask(self.clients.patient.describe_time_to_live().table_name(&self.table).send()).await?;
-        let status =
-            told.time_to_live_description().and_then(|description| description.time_to_live_status());
-        if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
+        if self.expires().await? {
             return Ok(());
         }
         progress(Progress::EnablingExpiry);
         let expiry = TimeToLiveSpecification::builder().attribute_name(TTL).enabled(true).build();
         let expiry = expiry.map_err(|error| StoreError::new(StoreErrorKind::Invalid, error.to_string()))?;
         let send = self.clients.patient.update_time_to_live().table_name(&self.table);
-        self.ask(send.time_to_live_specification(expiry).send()).await?;
-        Ok(())
+        match self.ask(send.time_to_live_specification(expiry).send()).await {
+            Ok(_) => Ok(()),
+            // Somebody else may have done it meanwhile, which is well too.
+            Err(_) if self.expires().await? => Ok(()),
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    /// Whether records are made to expire already.
+    async fn expires(&self) -> Result<bool, StoreError> {
+        let told =
+            self.ask(self.clients.patient.describe_time_to_live().table_name(&self.table).send()).await?;
+        let status =
+            told.time_to_live_description().and_then(|description| description.time_to_live_status());
+        Ok(matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)))
     }
 
     fn too_slow(&self, state: &str, waited: Duration) -> StoreError {
