@@ -89,5 +89,5 @@ fn line(row: &Row) -> String {
         Some(false) => "MISSED",
         None => "",
     };
-    format!("{:<66} {:>12.3} {:<12} {:<15} {met}", row.what, row.figure, row.unit, target)
+    format!("{:<84} {:>12.3} {:<12} {:<15} {met}", row.what, row.figure, row.unit, target)
 }

@@ -11,7 +11,7 @@ mod shared;
 use std::error::Error;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use zae_limiter::{Limiter, SystemClock};
 use zae_limiter_store_dynamodb::{DynamoDbOptions, DynamoDbStore};
 
@@ -29,6 +29,22 @@ pub(crate) struct Options {
     /// A short run, to see that it works.
     #[arg(long)]
     quick: bool,
+    /// Only this part.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+}
+
+/// A part of the suite.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// What a call asks for, counted.
+    Counts,
+    /// Many tasks at once.
+    Load,
+    /// Many processes on one bucket.
+    Shared,
+    /// By the number of limits, and of entities.
+    Cost,
 }
 
 /// What the suite runs on.
@@ -45,10 +61,19 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let endpoint = options.endpoint.clone().or(own).unwrap_or_default();
     let setup = Setup { endpoint, quick: options.quick };
     let mut report = Report::new("dynamodb");
-    counts::run(&setup, &mut report).await?;
-    load::run(&setup, &mut report).await?;
-    shared::run(&setup, &mut report).await?;
-    cost::run(&setup, &mut report).await?;
+    let wanted = |part| options.only.is_none_or(|only| only == part);
+    if wanted(Part::Counts) {
+        counts::run(&setup, &mut report).await?;
+    }
+    if wanted(Part::Load) {
+        load::run(&setup, &mut report).await?;
+    }
+    if wanted(Part::Shared) {
+        shared::run(&setup, &mut report).await?;
+    }
+    if wanted(Part::Cost) {
+        cost::run(&setup, &mut report).await?;
+    }
     report.finish()?;
     Ok(())
 }
@@ -56,12 +81,22 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 impl Setup {
     /// Opens a store on `table`, made if it is not there, that counts what it asks for.
     async fn open(&self, table: &str) -> Result<(Limiter, Arc<DynamoDbStore>), Box<dyn Error>> {
+        self.open_to(table, true).await
+    }
+
+    /// Opens a store on `table`, made if it is not there. Unless it is to measure, it asks for nothing but what it needs,
+    /// as in use.
+    async fn open_to(
+        &self,
+        table: &str,
+        measure: bool,
+    ) -> Result<(Limiter, Arc<DynamoDbStore>), Box<dyn Error>> {
         let mut options = DynamoDbOptions::new(table.parse()?);
         options.endpoint_url = Some(self.endpoint.clone());
         options.region = Some("us-east-1".to_owned());
         options.create = true;
         options.stream = false;
-        options.measure = true;
+        options.measure = measure;
         let jitter = Arc::new(|most: std::time::Duration| most.mul_f64(fastrand::f64()));
         let store = Arc::new(DynamoDbStore::open(options, Arc::new(SystemClock), jitter).await?);
         Ok((Limiter::builder().build(store.clone()), store))

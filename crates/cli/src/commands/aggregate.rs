@@ -25,7 +25,8 @@ Examples:
   zae-limiter aggregate --table-name rate_limits --windows hourly,daily,monthly --retention-days 400
 
 Does what the function of `deploy` does, where there is none. Start as many as you like: one counts, the others wait for
-their turn. However one ends, the next goes on where it was, and everything counts once. SIGTERM and Ctrl-C stop it.";
+their turn. However one ends, the next goes on where it was, and everything counts once. SIGTERM and Ctrl-C stop it.
+The permissions it needs are in the policy AggregatePolicyArn of the stack, see `status`.";
 
 /// Without a terminal, how often a line tells how it gets on.
 const LINES: Duration = Duration::from_secs(10);

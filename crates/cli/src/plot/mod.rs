@@ -10,7 +10,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use zae_limiter::Timestamp;
 
-pub(crate) use self::panel::{GREEN, Panel, RED};
+pub(crate) use self::panel::{GREEN, Panel, RED, Reference};
 use self::panel::{Marks, Series};
 use self::time_axis::TimeAxis;
 pub(crate) use self::time_axis::step_for;
@@ -93,7 +93,15 @@ fn draw_panel(
             chart.draw_series(std::iter::empty::<Rectangle<_>>())?.label(name).legend(swatch);
         }
     }
-    if panel.series().iter().any(|series| series.name.is_some()) {
+    let reference = panel.reference();
+    if let Some((name, steps)) = &reference {
+        let beyond = steps.iter().all(|(_, height)| *height > panel.values().end);
+        let name = if beyond { format!("{name} (above the chart)") } else { (*name).to_owned() };
+        let swatch = |(x, y)| PathElement::new([(x, y), (x + 12, y)], RED.stroke_width(2));
+        let shown = steps.iter().copied().filter(|_| !beyond);
+        chart.draw_series(LineSeries::new(shown, RED.stroke_width(2)))?.label(name).legend(swatch);
+    }
+    if reference.is_some() || panel.series().iter().any(|series| series.name.is_some()) {
         let mut legend = chart.configure_series_labels();
         legend.position(SeriesLabelPosition::UpperRight).background_style(WHITE.mix(0.8));
         legend.border_style(BLACK.mix(0.2)).label_font((FONT, 15)).draw()?;
@@ -133,6 +141,23 @@ mod tests {
         {
             assert_eq!(label(value), text);
         }
+    }
+
+    #[test]
+    fn a_reference_is_drawn_or_said_to_be_out_of_reach() {
+        let drawn = |used: f64| {
+            let reference = Reference { name: "capacity 1k/h".to_owned(), per_ms: 1_000.0 / 3_600_000.0 };
+            let mut panel = Panel::bars("tpm".to_owned()).with_reference(reference);
+            panel.bar(Timestamp::EPOCH, Timestamp::from_millis(3_600_000), &[used]);
+            let mut svg = String::new();
+            draw(&mut svg, &[panel]).unwrap();
+            (svg.matches("<polyline").count(), svg)
+        };
+        let (lines_in_reach, svg) = drawn(900.0);
+        assert!(svg.contains("capacity 1k/h") && !svg.contains("above the chart"), "{svg}");
+        let (lines_out_of_reach, svg) = drawn(3.0);
+        assert!(svg.contains("capacity 1k/h (above the chart)"), "{svg}");
+        assert_eq!(lines_in_reach, lines_out_of_reach + 1);
     }
 
     #[test]

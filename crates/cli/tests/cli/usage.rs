@@ -63,6 +63,7 @@ fn usage_is_drawn() {
     {
         assert!(svg.contains(title), "{title}: {svg}");
     }
+    assert_eq!(svg.matches("capacity ").count(), 3, "each limit's capacity is drawn: {svg}");
     sandbox.zae("usage nobody --plot nothing.svg").assert().success();
     assert!(std::fs::read_to_string(sandbox.path("nothing.svg")).unwrap().contains("nothing to show"));
     sandbox.zae("usage key-1 --plot .").assert().code(2);

@@ -1,5 +1,6 @@
 //! `usage`: what an entity consumed, window by window.
 
+mod chart;
 mod csv;
 mod top;
 
@@ -12,8 +13,7 @@ use zae_limiter::{Block, EntityId, LimitName, Resource, Timestamp, UsageQuery, U
 use crate::args::{Global, Instant, PlotArg, one_of};
 use crate::exit::{Exit, Failure};
 use crate::output::{Align, Table, bar_in, grouped, minute};
-use crate::plot::{self, Panel};
-use crate::{output, store};
+use crate::{output, plot, store};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +24,7 @@ Examples:
   zae-limiter usage --resource gpt-4 --top 10 --by tpm --from -7d
 
 Windows are aligned to UTC; those that start from --from (rounded down to a window) up to, not including, --to are
-shown. Tokens are net of what was returned.";
+shown. Tokens are net of what was returned. The line in a chart is what the limit refills in such a window.";
 
 /// Show what an entity consumed.
 #[derive(Args, Debug)]
@@ -100,7 +100,7 @@ pub(crate) fn execute(args: UsageArgs, global: &Global) -> Result<Exit, Failure>
         return Ok(Exit::Success);
     }
     if let Some(path) = &args.plot.plot {
-        plot::write(path, &panels(&snapshots))?;
+        plot::write(path, &chart::panels(&limiter, &snapshots)?)?;
     }
     if args.csv {
         csv::print(&snapshots)?;
@@ -153,23 +153,4 @@ fn table(snapshots: &[UsageSnapshot]) -> String {
         }
     }
     table.render()
-}
-
-/// One panel for each limit of each resource, as limits differ by orders of magnitude.
-fn panels(snapshots: &[UsageSnapshot]) -> Vec<Panel> {
-    let mut panels: BTreeMap<Series<'_>, Panel> = BTreeMap::new();
-    for snapshot in snapshots {
-        for (name, amount) in &snapshot.counters {
-            let panel = panels.entry((&snapshot.resource, name)).or_insert_with(|| {
-                Panel::bars(format!("{name} on {}, tokens {}", snapshot.resource, snapshot.window))
-            });
-            panel.bar(snapshot.window_start, snapshot.window_end, &[tokens(amount.whole_tokens())]);
-        }
-    }
-    panels.into_values().collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the height of a bar")]
-fn tokens(tokens: i64) -> f64 {
-    tokens as f64
 }
