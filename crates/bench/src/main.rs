@@ -41,6 +41,10 @@ enum Suite {
     #[cfg(feature = "dynamodb")]
     #[command(hide = true)]
     DynamodbWorker(dynamodb::Worker),
+    /// What the store alone reaches, for the suite of the Python package to compare with.
+    #[cfg(feature = "dynamodb")]
+    #[command(hide = true)]
+    DynamodbRate { endpoint: String },
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -57,6 +61,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         #[cfg(feature = "dynamodb")]
         Suite::DynamodbWorker(worker) => {
             say::say(&serde_json::to_string(&worker.run()?)?);
+            Ok(())
+        }
+        #[cfg(feature = "dynamodb")]
+        Suite::DynamodbRate { endpoint } => {
+            let rate = dynamodb::rate(endpoint)?;
+            say::say(&serde_json::json!({ "table_64_entities_per_s": rate }).to_string());
             Ok(())
         }
     }

@@ -133,10 +133,13 @@ pub(crate) fn test(
 
 /// Measures the package beside others of its kind, which an environment of their own has.
 pub(crate) fn bench(engine: Engine, rest: &[String]) -> Result<(), String> {
-    let environment = Environment::with_wheel("python-bench", "bench/requirements.txt", "bench")?;
+    let environment = Environment::with_wheel("python-bench", "bench/requirements.txt", "wheel")?;
     let rivals = Environment::of("python-rivals", "bench/rivals.txt")?;
+    let store = ["--package", "zae-limiter-bench", "--features", "dynamodb"];
+    run(command("cargo").args(["build", "--profile", "bench"]).args(store))?;
     let mut bench = environment.command("python");
-    bench.arg("crates/python/bench/compare.py").arg("--rivals").arg(rivals.program("python")).args(rest);
+    bench.arg("crates/python/bench/compare.py").arg("--rivals").arg(rivals.program("python"));
+    bench.arg("--store").arg(root().join("target/release/bench")).args(rest);
     match engine {
         Engine::Dynoxide => {
             build_dynoxide()?;

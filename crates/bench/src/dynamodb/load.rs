@@ -213,6 +213,22 @@ impl Load {
     }
 }
 
+/// Acquires a second of all tasks, each with a bucket of two limits.
+pub(crate) async fn rate(setup: &Setup) -> Result<f64, Box<dyn Error>> {
+    let (limiter, _) = setup.open_to("rate", false).await?;
+    let limits: LimitSet = "rpm=1000M/min,tpm=1000M/min".parse()?;
+    let take = move |task: usize| {
+        let (limiter, limits) = (limiter.clone(), limits.clone());
+        async move {
+            let key = format!("key{task}");
+            let acquire = limiter.acquire(&key, RESOURCE, &limits).consume("rpm", 1).consume("tpm", 500);
+            Ok(acquire.await?.commit().await?)
+        }
+    };
+    drive(TASKS, Duration::from_millis(500), take.clone()).await?;
+    Ok(drive(TASKS, Duration::from_secs(2), take).await?.per_second)
+}
+
 /// 64 tasks on one small bucket: what was admitted, of what the limit allows.
 async fn accuracy(setup: &Setup, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let (limiter, _) = setup.open("load").await?;

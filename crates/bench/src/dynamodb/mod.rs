@@ -78,6 +78,12 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Acquires a second of 64 tasks on 64 entities, with two limits.
+#[tokio::main]
+pub(crate) async fn rate(endpoint: String) -> Result<f64, Box<dyn Error>> {
+    load::rate(&Setup { endpoint, quick: false }).await
+}
+
 impl Setup {
     /// Opens a store on `table`, made if it is not there, that counts what it asks for.
     async fn open(&self, table: &str) -> Result<(Limiter, Arc<DynamoDbStore>), Box<dyn Error>> {

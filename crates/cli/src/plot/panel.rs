@@ -162,7 +162,9 @@ impl Panel {
         let most = sums.iter().copied().fold(0.0, f64::max);
         let least = sums.iter().copied().fold(0.0, f64::min);
         let air = (most - least) * 0.05;
-        let (bottom, top) = (if least < 0.0 { least - air } else { 0.0 }, most + air);
+        // The legend of a reference goes above it.
+        let headroom = if self.reference.is_some() { 5.0 * air } else { air };
+        let (bottom, top) = (if least < 0.0 { least - air } else { 0.0 }, most + headroom);
         bottom..if top > bottom { top } else { 1.0 }
     }
 }
