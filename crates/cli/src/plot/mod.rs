@@ -151,13 +151,13 @@ mod tests {
             panel.bar(Timestamp::EPOCH, Timestamp::from_millis(3_600_000), &[used]);
             let mut svg = String::new();
             draw(&mut svg, &[panel]).unwrap();
-            (svg.matches("<polyline").count(), svg)
+            (svg.matches("#D62728").count(), svg)
         };
         let (lines_in_reach, svg) = drawn(900.0);
         assert!(svg.contains("capacity 1k/h") && !svg.contains("above the chart"), "{svg}");
         let (lines_out_of_reach, svg) = drawn(3.0);
         assert!(svg.contains("capacity 1k/h (above the chart)"), "{svg}");
-        assert_eq!(lines_in_reach, lines_out_of_reach + 1);
+        assert_eq!((lines_in_reach, lines_out_of_reach), (2, 1), "the line, and its mark in the legend");
     }
 
     #[test]
