@@ -10,7 +10,7 @@ use zae_limiter_core::Window;
 pub const TEMPLATE: &str = include_str!("../template.yaml");
 
 /// Resources that every stack has.
-const ALWAYS: usize = 4;
+const ALWAYS: usize = 5;
 /// Resources that come with counting usage.
 const WITH_AGGREGATOR: usize = 7;
 /// Resources that come with alarms for it.

@@ -21,7 +21,7 @@ fn a_stack_is_deployed_looked_at_upgraded_and_deleted() {
         "creating the stack",
         "Table (AWS::DynamoDB::Table) create complete",
         "updating the stack",
-        "[16/16] ",
+        "[17/17] ",
         // As if it had been there: the emulator says "update" of whatever an update creates.
         "AggregatorFunction (AWS::Lambda::Function) ",
         "the function is published as version 1",
