@@ -1,6 +1,7 @@
 //! Usage over time, beside what the limits allow.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use zae_limiter::{Block, EntityId, Limit, LimitName, LimitSet, Limiter, Resource, UsageSnapshot};
 
@@ -14,8 +15,8 @@ pub(super) fn panels(limiter: &Limiter, snapshots: &[UsageSnapshot]) -> Result<V
     let mut limits: BTreeMap<&Resource, Option<LimitSet>> = BTreeMap::new();
     for snapshot in snapshots {
         let limits = match limits.entry(&snapshot.resource) {
-            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::btree_map::Entry::Vacant(unknown) => {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
                 unknown.insert(limits_of(limiter, &snapshot.entity_id, &snapshot.resource)?)
             }
         };
@@ -34,18 +35,20 @@ pub(super) fn panels(limiter: &Limiter, snapshots: &[UsageSnapshot]) -> Result<V
     Ok(panels.into_values().collect())
 }
 
-/// What the entity is held to: by its bucket, if it has a record, and otherwise by the limits stored.
+/// What the entity is held to: by the limits stored, and otherwise, at the price of a look at all buckets of the resource, by
+/// its bucket, if it has a record.
 fn limits_of(
     limiter: &Limiter,
     entity: &EntityId,
     resource: &Resource,
 ) -> Result<Option<LimitSet>, zae_limiter::Error> {
-    let (buckets, _) = limiter.store().buckets(resource).wait()?;
-    if let Some(bucket) = buckets.into_iter().find(|bucket| bucket.entity_id == *entity) {
-        return Ok(Some(bucket.limits));
-    }
     let stored = limiter.store().config(entity, resource).wait()?;
-    Ok(stored.limits().cloned())
+    if let Some(limits) = stored.limits() {
+        return Ok(Some(limits.clone()));
+    }
+    let (buckets, _) = limiter.store().buckets(resource).wait()?;
+    let own = buckets.into_iter().find(|bucket| bucket.entity_id == *entity);
+    Ok(own.map(|bucket| bucket.limits))
 }
 
 /// What a limit refills, in the course of time.
