@@ -13,6 +13,9 @@ use crate::steps::{cargo, command, root, run, say};
 /// The package that Amazon's DynamoDB Local comes in. It is fetched when asked for, and never kept in the repository: its
 /// licence forbids to pass it on.
 const DYNAMODB_LOCAL: &str = "amplify-dynamodb-simulator@2.9.30";
+/// Java's collector works only when memory is short, and not beside the engine: on a machine of two cores, one that does
+/// keeps requests waiting. A large young generation makes that rare.
+const COLLECTOR: [&str; 3] = ["-XX:+UseSerialGC", "-Xms1g", "-Xmn512m"];
 /// How long a server may take to start.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -77,6 +80,7 @@ pub(crate) fn dynamodb_local() -> Result<Running, String> {
     let port = free_port()?;
     let mut java = Command::new("java");
     java.current_dir(&emulator)
+        .args(COLLECTOR)
         .args(["-Djava.library.path=./DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar"])
         .args(["-inMemory", "-disableTelemetry", "-port", &port.to_string()])
         .stdout(Stdio::null());

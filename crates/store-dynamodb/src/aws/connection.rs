@@ -64,51 +64,64 @@ impl Connection {
     }
 
     /// Sends a request. An error that is an answer in itself, a condition that failed, comes back as the inner one.
-    pub(crate) async fn call<T, E>(
-        &self,
-        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<Result<T, E>, Failure>
+    pub(crate) fn call<'a, T: 'a, E>(
+        &'a self,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
+    ) -> impl Future<Output = Result<Result<T, E>, Failure>> + Send + 'a
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        if let Some(breaker) = &self.breaker
-            && let Err(wait) = breaker.admit(self.clock.now())
-        {
+        // The futures of the SDK are large: better one allocation here than a copy in every caller.
+        let send = Box::pin(send);
+        async move {
+            self.admit()?;
+            let outcome = match send.await {
+                Ok(output) => Ok(Ok(output)),
+                Err(SdkError::ServiceError(service)) if service.err().code().is_some_and(is_answer) => {
+                    Ok(Err(service.into_err()))
+                }
+                Err(error) => Err(classify(error, &self.table)),
+            };
+            self.hear(outcome.as_ref().is_err_and(Failure::is_outage));
+            outcome
+        }
+    }
+
+    /// Whether a request may be sent, as far as the circuit breaker knows.
+    fn admit(&self) -> Result<(), Failure> {
+        let Some(breaker) = &self.breaker else { return Ok(()) };
+        breaker.admit(self.clock.now()).map_err(|wait| {
             let message = format!(
                 "DynamoDB did not answer several times in a row (table {}): not asked again for {wait:?}",
                 self.table
             );
-            return Err(Failure::new(Fate::Final, StoreErrorKind::Unavailable, message));
-        }
-        // The futures of the SDK are large: better one allocation here than a copy in every caller.
-        let outcome = Box::pin(send).await;
-        let outcome = match outcome {
-            Ok(output) => Ok(Ok(output)),
-            Err(SdkError::ServiceError(service)) if service.err().code().is_some_and(is_answer) => {
-                Ok(Err(service.into_err()))
-            }
-            Err(error) => Err(classify(error, &self.table)),
-        };
+            Failure::new(Fate::Final, StoreErrorKind::Unavailable, message)
+        })
+    }
+
+    /// Tells the circuit breaker what came of a request.
+    fn hear(&self, is_outage: bool) {
         if let Some(breaker) = &self.breaker {
-            let outage = outcome.as_ref().is_err_and(Failure::is_outage);
-            let heard = if outage { Heard::Outage } else { Heard::Answer };
+            let heard = if is_outage { Heard::Outage } else { Heard::Answer };
             breaker.hear(heard, self.clock.now(), |most| (self.jitter)(most));
         }
-        outcome
     }
 
     /// Sends a request that has no condition.
-    pub(crate) async fn ask<T, E>(
-        &self,
-        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, Failure>
+    pub(crate) fn ask<'a, T: 'a, E>(
+        &'a self,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
+    ) -> impl Future<Output = Result<T, Failure>> + Send + 'a
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        self.call(send).await?.map_err(|error| {
-            let message = format!("unexpected answer from table {}: {error}", self.table);
-            Failure::new(Fate::Final, StoreErrorKind::Unavailable, message)
-        })
+        let call = self.call(send);
+        async move {
+            call.await?.map_err(|error| {
+                let message = format!("unexpected answer from table {}: {error}", self.table);
+                Failure::new(Fate::Final, StoreErrorKind::Unavailable, message)
+            })
+        }
     }
 
     /// What to ask for besides the answer.
