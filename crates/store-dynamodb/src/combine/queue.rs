@@ -81,6 +81,11 @@ impl Bucket {
         self.state.lock().working
     }
 
+    /// How many wait for the next write.
+    pub(super) fn waiting(&self) -> usize {
+        self.state.lock().queue.len()
+    }
+
     pub(super) fn pop(&self) -> Option<Waiting> {
         self.state.lock().queue.pop_front()
     }

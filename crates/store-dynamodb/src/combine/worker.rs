@@ -17,13 +17,39 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(2);
 /// The longest random delay.
 const MOST_BACKOFF: Duration = Duration::from_millis(500);
 
+/// How often other tasks get their turn before it is looked whether more requests have come.
+const TURNS: usize = 16;
+/// How often that is looked at most.
+const LOOKS: usize = 16;
+
 pub(super) async fn work<T: Table>(inner: Arc<Inner<T>>, bucket: Arc<Bucket>) {
     let combiner = Combiner(inner);
     loop {
         match bucket.next(combiner.0.clock.now(), combiner.0.options.denial_ttl) {
-            Next::Write(batch) => combiner.carry_out(&bucket, batch).await,
+            Next::Write(batch) => {
+                let are_many = batch.is_combined();
+                combiner.carry_out(&bucket, batch).await;
+                if are_many {
+                    gather(&bucket).await;
+                }
+            }
             Next::Read => combiner.read(&bucket).await,
             Next::Rest => return,
+        }
+    }
+}
+
+/// Under load, whoever has been told asks again at once. So the next write waits for them, for microseconds and as long as
+/// more keep coming: it carries all of them then, where two would take turns, each with half of them.
+async fn gather(bucket: &Bucket) {
+    let mut waiting = bucket.waiting();
+    for _ in 0..LOOKS {
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+        }
+        let before = std::mem::replace(&mut waiting, bucket.waiting());
+        if waiting == before {
+            return;
         }
     }
 }

@@ -197,7 +197,7 @@ impl Clock for Virtual {
 }
 
 /// A process that uses the table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Process(Combiner<Scripted>);
 
 impl Process {
