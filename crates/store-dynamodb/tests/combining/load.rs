@@ -1,5 +1,7 @@
 //! Callers that ask again as soon as they have been told.
 
+use std::time::Duration;
+
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use zae_limiter_store_dynamodb::combine::CombineOptions;
@@ -14,7 +16,7 @@ async fn one_write_carries_all_that_ask_again() {
     let process = table.process(1, CombineOptions::default());
     let mut callers = JoinSet::new();
     // Half of them come while a write of the others is under way.
-    for comes in [ROUND_TRIP * 0, ROUND_TRIP / 2].repeat(4) {
+    for comes in [Duration::ZERO, ROUND_TRIP / 2].repeat(4) {
         let process = process.clone();
         callers.spawn(async move {
             sleep(comes).await;
