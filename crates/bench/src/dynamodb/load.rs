@@ -157,13 +157,14 @@ impl Load {
                 (Update::AddToSmall, "a bare ADD to an item of one number, in no index"),
             ];
             let mut ratios = others.map(|_| (Vec::new(), Vec::new()));
+            // Of the same update.
             let mut tails = Vec::new();
             for _ in 0..self.rounds {
                 let mut achieved = Vec::new();
                 for (update, _) in others {
                     achieved.push(self.updates(tasks, update).await?);
                 }
-                tails.extend(achieved.first().map(|same| same.percentile(99) / same.percentile(50)));
+                tails.extend(achieved.first().map(|theirs| theirs.percentile(99) / theirs.percentile(50)));
                 let ours = self.acquires(tasks, None).await?;
                 for ((medians, throughputs), theirs) in ratios.iter_mut().zip(&achieved) {
                     medians.push(ours.percentile(50) / theirs.percentile(50));

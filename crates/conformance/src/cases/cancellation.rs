@@ -50,15 +50,17 @@ fn answers_at_once(h: &Harness) -> bool {
 fn expect_to_settle(h: &Harness, levels: &[Level], balances: &Amounts, what: &str) {
     let looks_in_a_row = 10;
     let mut settled = 0;
+    let mut seen = None;
     for _ in 0..h.scale().pick(200, 200, 4_000) {
-        let counted = h.usage_of(levels[0].entity_id.as_str(), Window::Hourly);
-        settled = if h.balances(levels) == *balances && counted.is_empty() { settled + 1 } else { 0 };
+        let (held, counted) = (h.balances(levels), h.usage_of(levels[0].entity_id.as_str(), Window::Hourly));
+        settled = if held == *balances && counted.is_empty() { settled + 1 } else { 0 };
+        seen = Some((held, counted));
         if settled == looks_in_a_row {
             return;
         }
         thread::sleep(Duration::from_millis(5));
     }
-    panic!("after {what}: {:?} instead of {balances:?}", h.balances(levels));
+    panic!("after {what}: balances and usage {seen:?} instead of {balances:?} and none");
 }
 
 pub(crate) fn a_take_that_is_dropped_half_way_leaves_nothing(h: &Harness) {
