@@ -10,6 +10,10 @@ use crate::steps::{command, run};
 /// Where another engine listens, for its tests to know.
 const ENDPOINT: &str = "ZAE_LIMITER_TEST_ENDPOINT";
 
+/// The tests of Rust. Features depend on which packages are built together: what picks a few of these tests adds to this,
+/// and nothing is built a second time.
+const ALL: [&str; 5] = ["test", "--workspace", "--exclude", "zae-limiter-bench", "--all-features"];
+
 #[derive(Args)]
 pub(crate) struct Test {
     /// Runs the tests of the DynamoDB store, and only these, on this engine.
@@ -25,9 +29,8 @@ impl Test {
         let Some(engine) = self.engine else {
             build_dynoxide()?;
             let emulators = Emulators::start()?;
-            let all = ["test", "--workspace", "--exclude", "zae-limiter-bench", "--all-features"];
             let mut test = command("cargo");
-            test.args(all).args(&self.rest);
+            test.args(ALL).args(&self.rest);
             if let Some(emulators) = &emulators {
                 test.envs(emulators.environment());
             }
@@ -41,15 +44,12 @@ impl Test {
             }
             Engine::DynamodbLocal => Some(dynamodb_local()?),
         };
-        // The store, what counts its usage, and of the command line what is run on every store.
-        let all: [&[&str]; 3] = [
-            &["zae-limiter-store-dynamodb"],
-            &["zae-limiter-aggregator", "--test", "table"],
-            &["zae-limiter-cli", "dynamodb"],
-        ];
-        for tests in all {
+        // The store and what counts its usage, and of the command line what is run on every store.
+        let on_engine: [&[&str]; 2] =
+            [&["--test", "dynamodb", "--test", "table"], &["--test", "cli", "dynamodb"]];
+        for tests in on_engine {
             let mut test = command("cargo");
-            test.args(["test", "-p"]).args(tests).args(&self.rest);
+            test.args(ALL).args(tests).args(&self.rest);
             if let Some(running) = &running {
                 test.env(ENDPOINT, running.endpoint());
             }
