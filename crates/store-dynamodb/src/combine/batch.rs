@@ -93,11 +93,6 @@ impl Batch {
         self.waiting.push(next);
     }
 
-    /// Whether several requests are in it.
-    pub(super) const fn is_combined(&self) -> bool {
-        self.waiting.len() > 1
-    }
-
     pub(super) fn is_full(&self) -> bool {
         self.waiting.len() >= COMBINED_AT_MOST
     }

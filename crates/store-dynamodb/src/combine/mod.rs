@@ -7,6 +7,7 @@
 mod balances;
 mod batch;
 mod buckets;
+mod gather;
 mod queue;
 mod share;
 mod worker;

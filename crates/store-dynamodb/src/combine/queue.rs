@@ -9,6 +9,7 @@ use zae_limiter_core::{LimitName, Timestamp};
 use super::LevelDecision;
 use super::balances::Balances;
 use super::batch::{Batch, Waiting};
+use super::gather::Gathering;
 use crate::item::{BucketItem, Known};
 use crate::plan::{Asked, BucketWrite, Kind, Stamp, Step, plan};
 use crate::table::BucketKey;
@@ -21,6 +22,7 @@ const ATTEMPTS_ON_OWN_TERMS: u32 = 2;
 #[derive(Debug)]
 pub(crate) struct Bucket {
     pub(super) key: BucketKey,
+    pub(super) gathering: Mutex<Gathering>,
     state: Mutex<State>,
 }
 
@@ -66,7 +68,7 @@ pub(super) enum Next {
 
 impl Bucket {
     pub(super) fn new(key: BucketKey) -> Self {
-        Self { key, state: Mutex::default() }
+        Self { key, gathering: Mutex::default(), state: Mutex::default() }
     }
 
     /// Puts a request in the queue. True if a worker has to be started.
@@ -84,6 +86,12 @@ impl Bucket {
     /// How many wait for the next write.
     pub(super) fn waiting(&self) -> usize {
         self.state.lock().queue.len()
+    }
+
+    /// A write is about to tell so many.
+    pub(super) fn tells(&self, told: usize) {
+        let waited = self.waiting();
+        self.gathering.lock().tells(told, waited);
     }
 
     pub(super) fn pop(&self) -> Option<Waiting> {

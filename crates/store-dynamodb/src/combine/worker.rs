@@ -6,6 +6,7 @@ use std::time::Duration;
 use zae_limiter_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::batch::Batch;
+use super::gather::gather;
 use super::queue::{Bucket, Next};
 use super::{Combiner, Inner, LevelDecision};
 use crate::item::{BucketItem, Known};
@@ -17,39 +18,16 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(2);
 /// The longest random delay.
 const MOST_BACKOFF: Duration = Duration::from_millis(500);
 
-/// How often other tasks get their turn before it is looked whether more requests have come.
-const TURNS: usize = 16;
-/// How often that is looked at most.
-const LOOKS: usize = 16;
-
 pub(super) async fn work<T: Table>(inner: Arc<Inner<T>>, bucket: Arc<Bucket>) {
     let combiner = Combiner(inner);
     loop {
         match bucket.next(combiner.0.clock.now(), combiner.0.options.denial_ttl) {
             Next::Write(batch) => {
-                let are_many = batch.is_combined();
                 combiner.carry_out(&bucket, batch).await;
-                if are_many {
-                    gather(&bucket).await;
-                }
+                gather(&bucket).await;
             }
             Next::Read => combiner.read(&bucket).await,
             Next::Rest => return,
-        }
-    }
-}
-
-/// Under load, whoever has been told asks again at once. So the next write waits for them, for microseconds and as long as
-/// more keep coming: it carries all of them then, where two would take turns, each with half of them.
-async fn gather(bucket: &Bucket) {
-    let mut waiting = bucket.waiting();
-    for _ in 0..LOOKS {
-        for _ in 0..TURNS {
-            tokio::task::yield_now().await;
-        }
-        let before = std::mem::replace(&mut waiting, bucket.waiting());
-        if waiting == before {
-            return;
         }
     }
 }
@@ -143,6 +121,7 @@ impl<T: Table> Combiner<T> {
         let known = Known { item: Some(item), at: now };
         let reading = known.reading(batch.limits(), now);
         bucket.learn(write, known.item, true, now);
+        bucket.tells(batch.waiting.len());
         for waiting in batch.waiting {
             let gone = waiting.answer_or_return(Ok(LevelDecision::Admitted(reading.clone())));
             if let Some((level, taken, acquires)) = gone {
