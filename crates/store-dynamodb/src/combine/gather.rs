@@ -4,12 +4,19 @@
 //! two halves take turns. But where requests come when they like, nobody does, and a wait only costs. So it is noted
 //! whether waits pay.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::queue::Bucket;
 
 /// How often other tasks get their turn before it is looked whether more requests have come.
 const TURNS: usize = 16;
-/// How often that is looked at most.
+/// Looks in a row at which none has come that end a wait.
 const LOOKS: usize = 16;
+/// The part of a round trip that a wait takes at most. Requests that come when they like are less than half as many in it
+/// as one write answers, and waits for them do not pay.
+const PART: u32 = 2;
 /// Writes that may go without a wait between two waits.
 const APART_AT_MOST: u32 = 63;
 
@@ -32,18 +39,17 @@ struct Told {
     waiting: usize,
 }
 
-/// After a write: waits for microseconds, and as long as more keep coming.
-pub(super) async fn gather(bucket: &Bucket) {
+/// After a write: waits until those whom it told have come again, no more come, or much of a round trip is over.
+pub(super) async fn gather(bucket: &Bucket, round_trip: Duration) {
     let Some(told) = bucket.gathering.lock().due() else { return };
-    let mut waiting = bucket.waiting();
-    for _ in 0..LOOKS {
+    let started = Instant::now();
+    let (mut waiting, mut unchanged) = (bucket.waiting(), 0);
+    while waiting < told.waiting + told.number && unchanged < LOOKS && started.elapsed() < round_trip / PART {
         for _ in 0..TURNS {
             tokio::task::yield_now().await;
         }
         let before = std::mem::replace(&mut waiting, bucket.waiting());
-        if waiting == before {
-            break;
-        }
+        unchanged = if waiting == before { unchanged + 1 } else { 0 };
     }
     bucket.gathering.lock().learn(&told, waiting);
 }

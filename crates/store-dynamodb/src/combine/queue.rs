@@ -89,9 +89,9 @@ impl Bucket {
     }
 
     /// A write is about to tell so many.
-    pub(super) fn tells(&self, told: usize) {
-        let waited = self.waiting();
-        self.gathering.lock().tells(told, waited);
+    pub(super) fn tells(&self, number: usize) {
+        let waiting = self.waiting();
+        self.gathering.lock().tells(number, waiting);
     }
 
     pub(super) fn pop(&self) -> Option<Waiting> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use zae_limiter_core::{StoreError, StoreErrorKind, Timestamp};
 
 use super::batch::Batch;
@@ -23,8 +24,9 @@ pub(super) async fn work<T: Table>(inner: Arc<Inner<T>>, bucket: Arc<Bucket>) {
     loop {
         match bucket.next(combiner.0.clock.now(), combiner.0.options.denial_ttl) {
             Next::Write(batch) => {
+                let sent = Instant::now();
                 combiner.carry_out(&bucket, batch).await;
-                gather(&bucket).await;
+                gather(&bucket, sent.elapsed()).await;
             }
             Next::Read => combiner.read(&bucket).await,
             Next::Rest => return,
