@@ -48,7 +48,7 @@ impl Client {
             Arc::clone(&clock) as Arc<_>,
             jitter,
             writer,
-            world.runtime().clone(),
+            world.runtime().clone().into(),
             scenario.options.clone(),
         );
         world.note(Event::Started { client: writer, skew_ms });
@@ -100,7 +100,7 @@ impl Client {
                 return self.take_without_compensation(change).await;
             }
             let decision = if self.takes_together && levels.len() > 1 {
-                take_together(&self.combiner, self.world.runtime(), change).await
+                take_together(&self.combiner, change).await
             } else {
                 take_parallel(&self.combiner, change).await
             };

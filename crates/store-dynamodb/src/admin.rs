@@ -8,15 +8,15 @@ use aws_sdk_dynamodb::types::{
     Projection, ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription,
     TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
-use tokio::runtime::Handle;
 use zae_limiter_core::{Clock, StoreError, StoreErrorKind};
 
 use crate::aws::Connection;
 use crate::combine::Jitter;
 use crate::options::DynamoDbOptions;
-use crate::runtime::{handle, look_up};
+use crate::process::threads;
 use crate::schema::{GSI1, GSI1_PK, GSI1_SK, GSI2, GSI2_PK, GSI2_SK, PK, SK, TTL};
 use crate::skew::Skew;
+use crate::threads::Threads;
 use crate::version::InfrastructureVersion;
 
 /// Between two looks at a table that is not ready yet.
@@ -47,7 +47,7 @@ pub enum Progress {
 pub struct TableAdmin {
     connection: Arc<Connection>,
     stream: bool,
-    runtime: &'static Handle,
+    threads: &'static Threads,
 }
 
 impl TableAdmin {
@@ -57,42 +57,42 @@ impl TableAdmin {
         clock: Arc<dyn Clock>,
         jitter: Jitter,
     ) -> Result<Self, StoreError> {
-        let runtime = handle()?;
+        let threads = threads()?;
         let stream = options.stream;
         let skew = Arc::new(Skew::new(options.skew_threshold));
         let connecting = async move { Connection::connect(&options, clock, jitter, skew).await };
-        Ok(Self { connection: Arc::new(look_up(runtime, connecting).await?), stream, runtime })
+        Ok(Self { connection: Arc::new(threads.look_up(connecting).await?), stream, threads })
     }
 
     /// Creates the table if there is none, and waits until it is ready. A table that is there already is left as it is;
     /// if it has another schema, that is an error.
     pub async fn create(&self, progress: impl FnMut(Progress) + Send + 'static) -> Result<(), StoreError> {
         let (connection, stream) = (Arc::clone(&self.connection), self.stream);
-        look_up(self.runtime, async move { connection.create_table(stream, progress).await }).await
+        self.threads.look_up(async move { connection.create_table(stream, progress).await }).await
     }
 
     /// Whether there is a table.
     pub async fn exists(&self) -> Result<bool, StoreError> {
         let connection = Arc::clone(&self.connection);
-        look_up(self.runtime, async move { Ok(connection.describe().await?.is_some()) }).await
+        self.threads.look_up(async move { Ok(connection.describe().await?.is_some()) }).await
     }
 
     /// The versions that the table remembers, if it does.
     pub async fn version(&self) -> Result<Option<InfrastructureVersion>, StoreError> {
         let connection = Arc::clone(&self.connection);
-        look_up(self.runtime, async move { connection.version().await }).await
+        self.threads.look_up(async move { connection.version().await }).await
     }
 
     /// Has the table remember these versions in place of others.
     pub async fn set_version(&self, version: InfrastructureVersion) -> Result<(), StoreError> {
         let connection = Arc::clone(&self.connection);
-        look_up(self.runtime, async move { connection.set_version(version).await }).await
+        self.threads.look_up(async move { connection.set_version(version).await }).await
     }
 
     /// Deletes the table with all that is in it, and waits until it is gone.
     pub async fn delete(&self, progress: impl FnMut(Progress) + Send + 'static) -> Result<(), StoreError> {
         let connection = Arc::clone(&self.connection);
-        look_up(self.runtime, async move { connection.delete_table(progress).await }).await
+        self.threads.look_up(async move { connection.delete_table(progress).await }).await
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use zae_limiter_core::store::{StoreAnswer, Task};
 use zae_limiter_core::{
     Answer, Change, Clock, Decision, Entity, EntityConfig, EntityId, Level, LimitScope, LimitSet, Reading,
@@ -15,23 +14,24 @@ use crate::aws::{AwsTable, Connection};
 use crate::combine::{Combiner, Jitter};
 use crate::item::{Known, Writer};
 use crate::options::{Cascade, DynamoDbOptions};
-use crate::runtime::{carry_out, handle, look_up};
+use crate::process::threads;
 use crate::skew::Skew;
 use crate::stats::Stats;
 use crate::table::{BucketKey, Table};
 use crate::take::{apply_parallel, take_parallel};
+use crate::threads::Threads;
 use crate::transact::take_together;
 
 /// Keeps everything in one DynamoDB table, which any number of processes and hosts share.
 ///
-/// Requests run on a runtime of the store's own, so its answers can be awaited on any executor, or waited for by a
+/// Requests run on threads of the store's own, so its answers can be awaited on any executor, or waited for by a
 /// thread without one.
 pub struct DynamoDbStore {
     connection: Arc<Connection>,
     combiner: Combiner<AwsTable>,
     clock: Arc<dyn Clock>,
     skew: Arc<Skew>,
-    runtime: Handle,
+    threads: Threads,
     cascade: Cascade,
 }
 
@@ -49,15 +49,15 @@ impl DynamoDbStore {
         clock: Arc<dyn Clock>,
         jitter: Jitter,
     ) -> Result<Self, StoreError> {
-        let runtime = handle()?;
-        look_up(runtime, Self::open_here(options, clock, jitter, runtime.clone())).await
+        let threads = threads()?;
+        threads.look_up(Self::open_here(options, clock, jitter, threads.clone())).await
     }
 
     async fn open_here(
         options: DynamoDbOptions,
         own: Arc<dyn Clock>,
         jitter: Jitter,
-        runtime: Handle,
+        threads: Threads,
     ) -> Result<Self, StoreError> {
         let skew = Arc::new(Skew::new(options.skew_threshold));
         let connection = Connection::connect(&options, own, Arc::clone(&jitter), Arc::clone(&skew)).await?;
@@ -73,8 +73,8 @@ impl DynamoDbStore {
         let writer = Writer::from_number(RandomState::new().hash_one(std::process::id()));
         let table = AwsTable(Arc::clone(&connection));
         let combiner =
-            Combiner::new(table, Arc::clone(&clock), jitter, writer, runtime.clone(), options.combine);
-        Ok(Self { connection, combiner, clock, skew, runtime, cascade: options.cascade })
+            Combiner::new(table, Arc::clone(&clock), jitter, writer, threads.clone(), options.combine);
+        Ok(Self { connection, combiner, clock, skew, threads, cascade: options.cascade })
     }
 
     /// Requests and capacity so far, if the option `measure` is on.
@@ -87,24 +87,24 @@ impl DynamoDbStore {
         self.skew.beyond_threshold()
     }
 
-    /// Runs `work` on the runtime of the store, and gives it up if the answer is dropped.
+    /// Runs `work` on the threads of the store, and gives it up if the answer is dropped.
     fn ask<'a, T, F, W>(&'a self, work: F) -> StoreAnswer<'a, T>
     where
         T: Send + 'static,
         F: FnOnce(Arc<Connection>) -> W + Send + 'a,
         W: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        Answer::pending(async move { look_up(&self.runtime, work(Arc::clone(&self.connection))).await })
+        Answer::pending(async move { self.threads.look_up(work(Arc::clone(&self.connection))).await })
     }
 
-    /// Runs `work` on the runtime of the store, to its end even if the answer is dropped.
+    /// Runs `work` on the threads of the store, to its end even if the answer is dropped.
     fn change<'a, T, F, W>(&'a self, work: F) -> StoreAnswer<'a, T>
     where
         T: Send + 'static,
         F: FnOnce(Arc<Connection>) -> W + Send + 'a,
         W: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        Answer::pending(async move { carry_out(&self.runtime, work(Arc::clone(&self.connection))).await })
+        Answer::pending(async move { self.threads.carry_out(work(Arc::clone(&self.connection))).await })
     }
 }
 
@@ -112,7 +112,7 @@ impl Store for DynamoDbStore {
     fn take<'a>(&'a self, take: Change<'a>) -> StoreAnswer<'a, Decision> {
         match self.cascade {
             Cascade::Transaction if take.levels.len() > 1 => {
-                Answer::pending(take_together(&self.combiner, &self.runtime, take))
+                Answer::pending(take_together(&self.combiner, take))
             }
             _ => Answer::pending(take_parallel(&self.combiner, take)),
         }
@@ -126,7 +126,7 @@ impl Store for DynamoDbStore {
         Answer::pending(async move {
             let keys: Vec<BucketKey> = levels.iter().map(BucketKey::of).collect();
             let table = self.combiner.table().clone();
-            let items = look_up(&self.runtime, async move { table.get(&keys).await }).await?;
+            let items = self.threads.look_up(async move { table.get(&keys).await }).await?;
             let at = self.clock.now();
             let readings =
                 levels.iter().zip(items).map(|(level, item)| Known { item, at }.reading(&level.limits, at));
@@ -196,7 +196,7 @@ impl Store for DynamoDbStore {
     }
 
     fn spawn(&self, task: Task) {
-        self.runtime.spawn(task);
+        self.threads.spawn_waiting(task);
     }
 }
 

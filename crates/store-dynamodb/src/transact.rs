@@ -1,7 +1,6 @@
 //! A take over several buckets as one transaction: strictly nothing is taken on a denial.
 
 use smallvec::SmallVec;
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use zae_limiter_core::{
     Amounts, Change, Decision, Level, Millitokens, Reading, StoreError, StoreErrorKind, Timestamp,
@@ -19,7 +18,6 @@ type Reply = oneshot::Sender<Result<Decision, StoreError>>;
 /// Takes from all levels by one transaction. If the future is dropped, whatever it took is returned (invariant I6).
 pub async fn take_together<T: Table>(
     combiner: &Combiner<T>,
-    runtime: &Handle,
     take: Change<'_>,
 ) -> Result<Decision, StoreError> {
     let together = Together {
@@ -29,7 +27,7 @@ pub async fn take_together<T: Table>(
         acquires: take.acquires,
     };
     let (reply, receiver) = oneshot::channel();
-    runtime.spawn(async move {
+    combiner.threads().spawn(async move {
         let decision = together.take(&reply).await;
         if let Err(Ok(Decision::Admitted(_))) = reply.send(decision) {
             together.give_back();

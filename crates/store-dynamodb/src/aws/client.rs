@@ -15,15 +15,15 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{
     Credentials, ProvideCredentials, SharedCredentialsProvider, SharedHttpClient,
 };
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tokio::sync::Mutex;
 use zae_limiter_core::{StoreError, StoreErrorKind};
 
 use crate::aws::first_credentials::FirstCredentials;
+use crate::aws::pools::http_client;
 use crate::aws::watch::Watch;
 use crate::error::causes;
 use crate::options::DynamoDbOptions;
-use crate::runtime::connected;
+use crate::process::connected;
 
 /// Looking for credentials takes at most so long.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(6);
@@ -129,10 +129,6 @@ async fn load(place: &Place) -> Result<SdkConfig, StoreError> {
         SharedCredentialsProvider::new(found_credentials(&region, http_client).await?)
     };
     Ok(config.into_builder().region(region).credentials_provider(credentials).build())
-}
-
-fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 /// The default chain, asked once so that missing credentials are found at once and within bounds: off EC2 the metadata

@@ -6,6 +6,7 @@ mod connection;
 mod first_credentials;
 mod pages;
 mod parse;
+mod pools;
 mod table;
 mod watch;
 

@@ -48,6 +48,8 @@ pub(super) async fn gather(bucket: &Bucket, round_trip: Duration) {
         for _ in 0..TURNS {
             tokio::task::yield_now().await;
         }
+        // Whoever was told may have been put behind this very thread.
+        std::thread::yield_now();
         let before = std::mem::replace(&mut waiting, bucket.waiting());
         unchanged = if waiting == before { unchanged + 1 } else { 0 };
     }

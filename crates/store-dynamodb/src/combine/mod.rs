@@ -15,7 +15,6 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use zae_limiter_core::{Amounts, Clock, Level, Reading};
 
 pub use self::share::Share;
@@ -26,6 +25,7 @@ use self::queue::Bucket;
 use crate::item::Writer;
 use crate::plan::{Kind, Stamps};
 use crate::table::{BucketKey, Table};
+use crate::threads::Threads;
 
 /// How hard to try, and what to remember.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ struct Inner<T> {
     /// Of transactions, which do not wait for the other writes to a bucket: under one name, the one would look like a
     /// successor of the other.
     transaction_stamps: Stamps,
-    runtime: Handle,
+    threads: Threads,
     options: CombineOptions,
     buckets: Buckets,
 }
@@ -92,14 +92,14 @@ impl<T> std::fmt::Debug for Combiner<T> {
 }
 
 impl<T: Table> Combiner<T> {
-    /// Combines requests to `table`. Work runs on `runtime`, time comes from `clock`, and `writer` is unlike that of
+    /// Combines requests to `table`. Work runs on `threads`, time comes from `clock`, and `writer` is unlike that of
     /// any other process.
     pub fn new(
         table: T,
         clock: Arc<dyn Clock>,
         jitter: Jitter,
         writer: Writer,
-        runtime: Handle,
+        threads: Threads,
         options: CombineOptions,
     ) -> Self {
         let buckets = Buckets::new(options.buckets);
@@ -109,7 +109,7 @@ impl<T: Table> Combiner<T> {
             jitter,
             stamps: Stamps::new(writer),
             transaction_stamps: Stamps::new(writer.of_transactions()),
-            runtime,
+            threads,
             options,
             buckets,
         }))
@@ -126,6 +126,10 @@ impl<T: Table> Combiner<T> {
 
     pub(crate) fn transaction_stamps(&self) -> &Stamps {
         &self.0.transaction_stamps
+    }
+
+    pub(crate) fn threads(&self) -> &Threads {
+        &self.0.threads
     }
 
     pub(crate) fn options(&self) -> &CombineOptions {
@@ -164,7 +168,7 @@ impl<T: Table> Combiner<T> {
         let bucket = self.0.buckets.get(&BucketKey::of(&waiting.level));
         if bucket.push(waiting) {
             let worker = worker::work(Arc::clone(&self.0), bucket);
-            self.0.runtime.spawn(worker);
+            self.0.threads.spawn(worker);
         }
     }
 

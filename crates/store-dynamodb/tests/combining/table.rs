@@ -83,7 +83,7 @@ impl Scripted {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let jitter = Arc::new(|most: Duration| most / 2);
         let writer = Writer::from_number(number);
-        Process(Combiner::new(self.clone(), clock, jitter, writer, Handle::current(), options))
+        Process(Combiner::new(self.clone(), clock, jitter, writer, Handle::current().into(), options))
     }
 
     /// Another process carries the state over to other limits.
@@ -222,7 +222,7 @@ impl Process {
         let amounts: Vec<_> = limits_of(&levels).map(|_| Millitokens::new(milli)).collect();
         let change = Change { levels: &levels, amounts: &amounts, acquires: 1 };
         let decision = match how {
-            Cascade::Transaction => take_together(&self.0, &Handle::current(), change).await,
+            Cascade::Transaction => take_together(&self.0, change).await,
             _ => take_parallel(&self.0, change).await,
         };
         (levels, decision.unwrap())
