@@ -137,8 +137,9 @@ mod tests {
 
     use super::*;
 
-    async fn runtime() -> Id {
-        Handle::current().id()
+    /// Where it runs.
+    fn runtime() -> impl Future<Output = Id> + Send {
+        std::future::poll_fn(|_| Poll::Ready(Handle::current().id()))
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
 /// What counting usage needs of a table: adding to snapshots, and remembering how far the stream has been followed.
 ///
-/// Its requests have to be made on the store's [`runtime`](crate::runtime()).
+/// Its requests need a runtime of tokio, like that of the [store](crate::runtime()).
 #[derive(Clone)]
 pub struct UsageTable(Arc<Connection>);
 

@@ -9,7 +9,7 @@ use zae_limiter_store_dynamodb::{BreakerOptions, Cascade, DynamoDbStore};
 
 use crate::calls::{apply, balances, bucket, clock, take, tokens};
 use crate::engine::{no_jitter, open, options_at, table_name};
-use crate::proxy::Fault::{self, Answer, Hang, LoseRequest, LoseResponse};
+use crate::proxy::Fault::{self, Answer, Hang, LoseRequest, LoseResponse, StallResponse};
 use crate::proxy::Proxy;
 
 const ATTEMPTS: u32 = 4;
@@ -65,6 +65,7 @@ fn a_take_survives_what_goes_wrong_once_or_twice_and_counts_once() {
         &[BROKEN],
         &[THROTTLED],
         &[Hang],
+        &[StallResponse],
         &[LoseResponse, BROKEN, LoseRequest],
         &[LoseResponse, LoseResponse, LoseResponse],
         &[Answer(200, "{}")],
@@ -126,16 +127,18 @@ fn an_outage_is_told_in_bounded_time_and_takes_nothing() {
 
 #[test]
 fn i5_where_no_answer_ever_comes_at_most_that_request_is_lost() {
-    for cascade in [Cascade::Parallel, Cascade::Transaction] {
-        let Setup { proxy, store, .. } = setup(cascade, None);
-        let levels = [bucket("a", "n=10/day"), bucket("parent", "n=10/day")];
-        proxy.script(&[], LoseResponse);
-        let result = within(BOUND, || take(&store, &levels, &tokens([3, 2])));
-        fails(result, StoreErrorKind::Unavailable, "cannot be reached");
-        proxy.script(&[], Fault::None);
-        assert_eq!(balances(&store, &levels), tokens([7, 8]), "taken once, however often it was sent");
-        assert!(take(&store, &levels, &tokens([7, 8])).unwrap());
-        assert!(!take(&store, &levels, &tokens([1, 0])).unwrap());
+    for (last, said) in [(LoseResponse, "cannot be reached"), (StallResponse, "did not answer in time")] {
+        for cascade in [Cascade::Parallel, Cascade::Transaction] {
+            let Setup { proxy, store, .. } = setup(cascade, None);
+            let levels = [bucket("a", "n=10/day"), bucket("parent", "n=10/day")];
+            proxy.script(&[], last);
+            let result = within(BOUND, || take(&store, &levels, &tokens([3, 2])));
+            fails(result, StoreErrorKind::Unavailable, said);
+            proxy.script(&[], Fault::None);
+            assert_eq!(balances(&store, &levels), tokens([7, 8]), "taken once, however often it was sent");
+            assert!(take(&store, &levels, &tokens([7, 8])).unwrap());
+            assert!(!take(&store, &levels, &tokens([1, 0])).unwrap());
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     LoseRequest,
     /// It is passed on and carried out, and the connection is closed before the answer.
     LoseResponse,
+    /// It is passed on and carried out, and half of the answer comes.
+    StallResponse,
     /// It is answered with this status and body, and not passed on.
     Answer(u16, &'static str),
     /// Of a batch of several its first half is passed on, and the answer says that the rest was left undone.
@@ -87,20 +89,27 @@ impl Proxy {
             match fault {
                 Fault::None => client.write_all(&forward(&request)?).ok()?,
                 Fault::LeaveUndone => client.write_all(&forward_half(&request)?).ok()?,
-                Fault::Hang => {
-                    // Until the client has had enough.
-                    let _ = reader.read(&mut [0]);
-                    return None;
-                }
+                Fault::Hang => return until_closed(&mut reader),
                 Fault::LoseRequest => return None,
                 Fault::LoseResponse => {
                     forward(&request)?;
                     return None;
                 }
+                Fault::StallResponse => {
+                    let answer = forward(&request)?;
+                    client.write_all(&answer[..answer.len() - split(&answer)?.1.len() / 2]).ok()?;
+                    return until_closed(&mut reader);
+                }
                 Fault::Answer(status, body) => client.write_all(&answer(status, body)).ok()?,
             }
         }
     }
+}
+
+/// Waits until the client has had enough.
+fn until_closed(reader: &mut impl Read) -> Option<()> {
+    let _ = reader.read(&mut [0]);
+    None
 }
 
 /// What the engine answers. It is asked as HTTP/1.0 has it, so that the answer comes in one piece and ends with the connection.
