@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zae_limiter_core::{ManualClock, Store, StoreError, StoreErrorKind};
+use zae_limiter_core::{Level, ManualClock, Store, StoreError, StoreErrorKind};
 use zae_limiter_store_dynamodb::{BreakerOptions, Cascade, DynamoDbStore};
 
 use crate::calls::{apply, balances, bucket, clock, take, tokens};
@@ -103,6 +103,18 @@ fn a_cascade_survives_it_too() {
     }
 }
 
+/// Two buckets of ten tokens, after a take of three and two during which every request met `fault`.
+#[track_caller]
+fn after_an_outage(cascade: Cascade, fault: Fault, said: &str) -> (DynamoDbStore, [Level; 2]) {
+    let Setup { proxy, store, .. } = setup(cascade, None);
+    let levels = [bucket("a", "n=10/day"), bucket("parent", "n=10/day")];
+    proxy.script(&[], fault);
+    let result = within(BOUND, || take(&store, &levels, &tokens([3, 2])));
+    fails(result, StoreErrorKind::Unavailable, said);
+    proxy.script(&[], Fault::None);
+    (store, levels)
+}
+
 #[test]
 fn an_outage_is_told_in_bounded_time_and_takes_nothing() {
     for (last, said) in [
@@ -114,12 +126,7 @@ fn an_outage_is_told_in_bounded_time_and_takes_nothing() {
         (Answer(404, "no such page"), "404 with \"no such page\""),
     ] {
         for cascade in [Cascade::Parallel, Cascade::Transaction] {
-            let Setup { proxy, store, .. } = setup(cascade, None);
-            let levels = [bucket("a", "n=10/day"), bucket("parent", "n=10/day")];
-            proxy.script(&[], last);
-            let result = within(BOUND, || take(&store, &levels, &tokens([3, 2])));
-            fails(result, StoreErrorKind::Unavailable, said);
-            proxy.script(&[], Fault::None);
+            let (store, levels) = after_an_outage(cascade, last, said);
             assert_eq!(balances(&store, &levels), tokens([10, 10]), "{cascade:?} {last:?}");
         }
     }
@@ -129,12 +136,7 @@ fn an_outage_is_told_in_bounded_time_and_takes_nothing() {
 fn i5_where_no_answer_ever_comes_at_most_that_request_is_lost() {
     for (last, said) in [(LoseResponse, "cannot be reached"), (StallResponse, "did not answer in time")] {
         for cascade in [Cascade::Parallel, Cascade::Transaction] {
-            let Setup { proxy, store, .. } = setup(cascade, None);
-            let levels = [bucket("a", "n=10/day"), bucket("parent", "n=10/day")];
-            proxy.script(&[], last);
-            let result = within(BOUND, || take(&store, &levels, &tokens([3, 2])));
-            fails(result, StoreErrorKind::Unavailable, said);
-            proxy.script(&[], Fault::None);
+            let (store, levels) = after_an_outage(cascade, last, said);
             assert_eq!(balances(&store, &levels), tokens([7, 8]), "taken once, however often it was sent");
             assert!(take(&store, &levels, &tokens([7, 8])).unwrap());
             assert!(!take(&store, &levels, &tokens([1, 0])).unwrap());
