@@ -80,7 +80,92 @@ impl Gathering {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::{Context, Waker};
+
+    use zae_limiter_core::{EntityId, Level, Millitokens, Resource};
+
+    use super::super::batch::Waiting;
     use super::*;
+    use crate::plan::Kind;
+    use crate::table::BucketKey;
+
+    fn level() -> Level {
+        Level {
+            entity_id: EntityId::new("e").unwrap(),
+            resource: Resource::new("r").unwrap(),
+            limits: "n=1/s".parse().unwrap(),
+        }
+    }
+
+    /// A bucket after a write that told so many.
+    fn bucket(told: usize) -> Arc<Bucket> {
+        let bucket = Bucket::new(BucketKey::of(&level()));
+        bucket.tells(told);
+        Arc::new(bucket)
+    }
+
+    fn come(bucket: &Bucket, number: usize) {
+        for _ in 0..number {
+            bucket.push(Waiting {
+                level: level(),
+                amounts: std::iter::once(Millitokens::from_tokens(1)).collect(),
+                acquires: 1,
+                kind: Kind::Take,
+                attempts: 0,
+                sends_before: 0,
+                reply: None,
+            });
+        }
+    }
+
+    #[test]
+    fn a_wait_ends_once_all_have_come() {
+        let bucket = bucket(10);
+        come(&bucket, 10);
+        let wait = pin!(gather(&bucket, Duration::from_millis(4)));
+        assert!(wait.poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        assert_eq!(bucket.gathering.lock().apart, 0, "it has paid");
+    }
+
+    async fn turns(number: usize) {
+        for _ in 0..number {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_where_none_comes() {
+        let bucket = bucket(10);
+        tokio::select! {
+            biased;
+            () = gather(&bucket, Duration::from_millis(4)) => {}
+            // Time stands still: only the looks end it.
+            () = turns(2 * LOOKS * TURNS) => panic!("it goes on"),
+        }
+        assert_eq!(bucket.gathering.lock().apart, 1, "it has not paid");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_after_half_a_round_trip() {
+        let (bucket, started) = (bucket(1_000), Instant::now());
+        let one_each_millisecond = async {
+            for _ in 0..1_000 {
+                come(&bucket, 1);
+                turns(TURNS).await;
+                tokio::time::advance(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = gather(&bucket, Duration::from_millis(10)) => {}
+            () = one_each_millisecond => panic!("it goes on"),
+        }
+        let elapsed = started.elapsed();
+        assert!((5..=7).contains(&elapsed.as_millis()), "{elapsed:?}");
+        assert!((4..=8).contains(&bucket.waiting()), "{}", bucket.waiting());
+    }
 
     /// The waits after so many writes: each tells ten while three wait for the next, and `came` of the ten come again.
     fn waits(gathering: &mut Gathering, writes: u32, came: usize) -> u32 {
