@@ -2,6 +2,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Once};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::sandbox::{Sandbox, on_each_store};
 
@@ -73,8 +76,25 @@ fn a_denial_does_not_run_the_command(sandbox: &Sandbox) {
     assert_eq!(json["admitted"], false);
 }
 
+/// What this process was told to ignore (`nohup … &`), its children would ignore. What it catches has its default there.
+fn catch_what_is_ignored() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // On Linux.
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = mask.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap());
+        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+            if ignored & (1 << (signal - 1)) != 0 {
+                signal_hook::flag::register(signal, Arc::default()).unwrap();
+            }
+        }
+    });
+}
+
 /// Starts `run` with a command that says when it is ready.
 fn start(sandbox: &Sandbox, script: &str) -> Child {
+    catch_what_is_ignored();
     let arguments = [&["run"], &BUCKET[..], &["--", "sh", "-c", script]].concat();
     let mut child = sandbox.process(&arguments).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
