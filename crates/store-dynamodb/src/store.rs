@@ -31,7 +31,6 @@ pub struct DynamoDbStore {
     combiner: Combiner<AwsTable>,
     clock: Arc<dyn Clock>,
     skew: Arc<Skew>,
-    threads: Threads,
     cascade: Cascade,
 }
 
@@ -72,9 +71,8 @@ impl DynamoDbStore {
         // The hasher's keys come from the operating system's randomness: no two processes draw the same.
         let writer = Writer::from_number(RandomState::new().hash_one(std::process::id()));
         let table = AwsTable(Arc::clone(&connection));
-        let combiner =
-            Combiner::new(table, Arc::clone(&clock), jitter, writer, threads.clone(), options.combine);
-        Ok(Self { connection, combiner, clock, skew, threads, cascade: options.cascade })
+        let combiner = Combiner::new(table, Arc::clone(&clock), jitter, writer, threads, options.combine);
+        Ok(Self { connection, combiner, clock, skew, cascade: options.cascade })
     }
 
     /// Requests and capacity so far, if the option `measure` is on.
@@ -94,7 +92,9 @@ impl DynamoDbStore {
         F: FnOnce(Arc<Connection>) -> W + Send + 'a,
         W: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        Answer::pending(async move { self.threads.look_up(work(Arc::clone(&self.connection))).await })
+        Answer::pending(
+            async move { self.combiner.threads().look_up(work(Arc::clone(&self.connection))).await },
+        )
     }
 
     /// Runs `work` on the threads of the store, to its end even if the answer is dropped.
@@ -104,7 +104,9 @@ impl DynamoDbStore {
         F: FnOnce(Arc<Connection>) -> W + Send + 'a,
         W: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        Answer::pending(async move { self.threads.carry_out(work(Arc::clone(&self.connection))).await })
+        Answer::pending(
+            async move { self.combiner.threads().carry_out(work(Arc::clone(&self.connection))).await },
+        )
     }
 }
 
@@ -126,7 +128,7 @@ impl Store for DynamoDbStore {
         Answer::pending(async move {
             let keys: Vec<BucketKey> = levels.iter().map(BucketKey::of).collect();
             let table = self.combiner.table().clone();
-            let items = self.threads.look_up(async move { table.get(&keys).await }).await?;
+            let items = self.combiner.threads().look_up(async move { table.get(&keys).await }).await?;
             let at = self.clock.now();
             let readings =
                 levels.iter().zip(items).map(|(level, item)| Known { item, at }.reading(&level.limits, at));
@@ -196,7 +198,7 @@ impl Store for DynamoDbStore {
     }
 
     fn spawn(&self, task: Task) {
-        self.threads.spawn_waiting(task);
+        self.combiner.threads().spawn_waiting(task);
     }
 }
 

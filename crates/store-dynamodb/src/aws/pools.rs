@@ -17,11 +17,11 @@ pub(super) fn http_client() -> SharedHttpClient {
     let pools: Mutex<HashMap<Option<Id>, SharedHttpClient>> = Mutex::default();
     http_client_fn(move |settings, components| {
         let runtime = Handle::try_current().ok().map(|runtime| runtime.id());
-        let pool = pools.lock().entry(runtime).or_insert_with(pool).clone();
+        let pool = pools.lock().entry(runtime).or_insert_with(new_pool).clone();
         pool.http_connector(settings, components)
     })
 }
 
-fn pool() -> SharedHttpClient {
+fn new_pool() -> SharedHttpClient {
     Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
