@@ -1,9 +1,9 @@
 //! A write in the language of DynamoDB: an update and a condition expression.
 
-use std::collections::HashMap;
-use std::fmt::{Arguments, Write as _};
+use std::fmt::{self, Arguments, Write as _};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Serialize, Serializer};
 use zae_limiter_core::{EntityId, Limit, Resource};
 
 use crate::plan::{BucketWrite, Expiry, Found, Step};
@@ -17,9 +17,66 @@ pub struct Expression {
     /// All that has to hold.
     pub condition: String,
     /// What `#…` stands for.
-    pub names: HashMap<String, String>,
+    pub names: Vec<(Placeholder, String)>,
     /// What `:…` stands for.
-    pub values: HashMap<String, AttributeValue>,
+    pub values: Vec<(Placeholder, Value)>,
+}
+
+/// What stands for the name of an attribute (`#…`) or for a value (`:…`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Placeholder {
+    sign: &'static str,
+    /// Of which limit, or of which writer.
+    of: Option<usize>,
+}
+
+impl Placeholder {
+    const fn nth(sign: &'static str, of: usize) -> Self {
+        Self { sign, of: Some(of) }
+    }
+}
+
+impl From<&'static str> for Placeholder {
+    fn from(sign: &'static str) -> Self {
+        Self { sign, of: None }
+    }
+}
+
+impl fmt::Display for Placeholder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sign)?;
+        self.of.map_or(Ok(()), |of| of.fmt(f))
+    }
+}
+
+impl Serialize for Placeholder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A value in an expression, or in a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Value {
+    /// A number, in decimal.
+    #[serde(rename = "N")]
+    Number(#[serde(serialize_with = "in_decimal")] i128),
+    /// A text.
+    #[serde(rename = "S")]
+    Text(String),
+}
+
+fn in_decimal<S: Serializer>(number: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(number)
+}
+
+impl From<Value> for AttributeValue {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Number(number) => Self::N(number.to_string()),
+            Value::Text(text) => Self::S(text),
+        }
+    }
 }
 
 /// The parameters of a limit as they are written: capacity, burst, refill amount and refill period in s.
@@ -29,43 +86,27 @@ pub fn limit_text(limit: &Limit) -> String {
 }
 
 /// Builds up the clauses of an update, and the condition.
+#[derive(Default)]
 struct Clauses {
     set: String,
     add: String,
     remove: String,
     condition: String,
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
+    names: Vec<(Placeholder, String)>,
+    values: Vec<(Placeholder, Value)>,
 }
 
 impl Clauses {
-    /// With room for what is said of so many limits.
-    fn for_limits(limits: usize) -> Self {
-        Self {
-            set: String::new(),
-            add: String::new(),
-            remove: String::new(),
-            condition: String::new(),
-            names: HashMap::with_capacity(3 * limits + 5),
-            values: HashMap::with_capacity(5 * limits + 6),
-        }
+    fn name(&mut self, placeholder: impl Into<Placeholder>, name: impl Into<String>) {
+        self.names.push((placeholder.into(), name.into()));
     }
 
-    fn name(&mut self, placeholder: impl Into<String>, name: impl Into<String>) {
-        self.names.insert(placeholder.into(), name.into());
+    fn number(&mut self, placeholder: impl Into<Placeholder>, number: impl Into<i128>) {
+        self.values.push((placeholder.into(), Value::Number(number.into())));
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "numbers, and references to numbers")]
-    fn number(&mut self, placeholder: impl Into<String>, number: impl ToString) {
-        self.value(placeholder, AttributeValue::N(number.to_string()));
-    }
-
-    fn text(&mut self, placeholder: impl Into<String>, text: String) {
-        self.value(placeholder, AttributeValue::S(text));
-    }
-
-    fn value(&mut self, placeholder: impl Into<String>, value: AttributeValue) {
-        self.values.insert(placeholder.into(), value);
+    fn text(&mut self, placeholder: impl Into<Placeholder>, text: String) {
+        self.values.push((placeholder.into(), Value::Text(text)));
     }
 
     fn set(&mut self, clause: Arguments<'_>) {
@@ -85,7 +126,7 @@ impl Clauses {
     }
 
     /// That a bucket is full: absent, or as `present` says.
-    fn require_full(&mut self, found: Found, state: &str, present: Arguments<'_>) {
+    fn require_full(&mut self, found: Found, state: Placeholder, present: Arguments<'_>) {
         match found {
             Found::Absent => self.require(format_args!("attribute_not_exists({state})")),
             Found::Present => self.require(present),
@@ -114,36 +155,37 @@ fn append(text: &mut String, separator: &str, more: Arguments<'_>) {
 
 /// Puts `write` to the bucket of `entity` on `resource` into words.
 pub fn express(write: &BucketWrite, ns: &Namespace, entity: &EntityId, resource: &Resource) -> Expression {
-    let mut clauses = Clauses::for_limits(write.limits.len());
+    let nth = Placeholder::nth;
+    let mut clauses = Clauses::default();
     for (i, limit_write) in write.limits.iter().enumerate() {
         let limit = &limit_write.limit;
-        let (v, lm, tc) = (format!("#v{i}"), format!("#l{i}"), format!("#t{i}"));
-        clauses.name(v.as_str(), format!("{}.v", limit.name()));
+        let (v, lm, tc) = (nth("#v", i), nth("#l", i), nth("#t", i));
+        clauses.name(v, format!("{}.v", limit.name()));
         if limit_write.step.concerns_parameters() {
-            clauses.name(lm.as_str(), format!("{}.lm", limit.name()));
-            clauses.text(format!(":l{i}"), limit_text(limit));
+            clauses.name(lm, format!("{}.lm", limit.name()));
+            clauses.text(nth(":l", i), limit_text(limit));
         }
-        match &limit_write.step {
+        match limit_write.step {
             Step::Busy { from, to, cost } => {
-                clauses.number(format!(":n{i}"), from);
-                clauses.number(format!(":m{i}"), to);
+                clauses.number(nth(":n", i), from);
+                clauses.number(nth(":m", i), to);
                 clauses.require(format_args!("{v} BETWEEN :n{i} AND :m{i} AND {lm}=:l{i}"));
-                clauses.number(format!(":c{i}"), cost);
+                clauses.number(nth(":c", i), cost);
                 clauses.set(format_args!("{v}={v}+:c{i}"));
             }
             Step::Idle { before, after, found } => {
-                clauses.require_full(*found, &v, format_args!("{v}<:n{i} AND {lm}=:l{i}"));
-                if *found != Found::Absent {
-                    clauses.number(format!(":n{i}"), before);
+                clauses.require_full(found, v, format_args!("{v}<:n{i} AND {lm}=:l{i}"));
+                if found != Found::Absent {
+                    clauses.number(nth(":n", i), before);
                 }
-                clauses.number(format!(":c{i}"), after);
+                clauses.number(nth(":c", i), after);
                 clauses.set(format_args!("{v}=:c{i}"));
                 clauses.set(format_args!("{lm}=:l{i}"));
             }
             Step::Stay { to, found } => {
-                clauses.require_full(*found, &v, format_args!("{v}<=:m{i} AND {lm}=:l{i}"));
-                if *found != Found::Absent {
-                    clauses.number(format!(":m{i}"), to);
+                clauses.require_full(found, v, format_args!("{v}<=:m{i} AND {lm}=:l{i}"));
+                if found != Found::Absent {
+                    clauses.number(nth(":m", i), to);
                 }
                 continue;
             }
@@ -152,21 +194,21 @@ pub fn express(write: &BucketWrite, ns: &Namespace, entity: &EntityId, resource:
                 continue;
             }
             Step::Return { cost } => {
-                clauses.number(format!(":c{i}"), cost);
+                clauses.number(nth(":c", i), cost);
                 clauses.require(format_args!("{lm}=:l{i}"));
                 clauses.set(format_args!("{v}={v}-:c{i}"));
             }
-            Step::Swap { from_limit, from, after } => {
-                clauses.number(format!(":n{i}"), from.scaled());
-                clauses.text(format!(":f{i}"), limit_text(from_limit));
-                clauses.number(format!(":c{i}"), after.scaled());
+            Step::Swap { ref from_limit, from, after } => {
+                clauses.number(nth(":n", i), from.scaled());
+                clauses.text(nth(":f", i), limit_text(from_limit));
+                clauses.number(nth(":c", i), after.scaled());
                 clauses.require(format_args!("{v}=:n{i} AND {lm}=:f{i}"));
                 clauses.set(format_args!("{v}=:c{i}"));
                 clauses.set(format_args!("{lm}=:l{i}"));
             }
         }
-        clauses.name(tc.as_str(), format!("{}.tc", limit.name()));
-        clauses.number(format!(":a{i}"), limit_write.consumed.get());
+        clauses.name(tc, format!("{}.tc", limit.name()));
+        clauses.number(nth(":a", i), limit_write.consumed.get());
         clauses.add(format_args!("{tc} :a{i}"));
     }
     stamp(&mut clauses, write);
@@ -210,8 +252,8 @@ fn stamp(clauses: &mut Clauses, write: &BucketWrite) {
     clauses.number(":u", write.stamp.first);
     clauses.require(format_args!("(attribute_not_exists(#w) OR #w<:u)"));
     for (i, (writer, number)) in write.forget.iter().enumerate() {
-        clauses.name(format!("#g{i}"), format!("w.{writer}"));
-        clauses.number(format!(":g{i}"), number);
+        clauses.name(Placeholder::nth("#g", i), format!("w.{writer}"));
+        clauses.number(Placeholder::nth(":g", i), *number);
         clauses.require(format_args!("#g{i}=:g{i}"));
         clauses.remove(format_args!("#g{i}"));
     }

@@ -1,6 +1,6 @@
 //! The yardsticks: updates by the SDK's client alone.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use zae_limiter::core::{FullAt, Level};
 use zae_limiter::{Clock, EntityId, Limit, LimitSet, Millitokens, Resource, SystemClock};
-use zae_limiter_store_dynamodb::expression::express;
+use zae_limiter_store_dynamodb::expression::{Placeholder, express};
 use zae_limiter_store_dynamodb::item::{BucketItem, Known, LimitItem, Writer};
 use zae_limiter_store_dynamodb::plan::{Asked, Kind, Stamp, plan};
 use zae_limiter_store_dynamodb::schema::{self, Namespace};
@@ -72,7 +72,7 @@ impl Bare {
     pub(crate) async fn take(&self, bucket: &Bucket) -> Result<(), aws_sdk_dynamodb::Error> {
         let stamp = Stamp::new(Writer::from_number(1), 1 + self.writes.fetch_add(1, Ordering::Relaxed));
         let Bucket { level, known, item } = bucket;
-        let amounts = [Millitokens::from_tokens(1)];
+        let amounts = vec![Millitokens::from_tokens(1); level.limits.len()];
         let asked = Asked { level, amounts: &amounts, acquires: 1, kind: Kind::Take };
         let write = plan(asked, Some(known), |_| true, SystemClock.now(), stamp);
         let expression = express(&write, &Namespace::default(), &level.entity_id, &level.resource);
@@ -83,14 +83,18 @@ impl Bare {
             .key(schema::SK, AttributeValue::S(item.sk.clone()))
             .update_expression(expression.update)
             .condition_expression(expression.condition)
-            .set_expression_attribute_names(Some(expression.names))
-            .set_expression_attribute_values(Some(expression.values))
+            .set_expression_attribute_names(Some(of_sdk(expression.names)))
+            .set_expression_attribute_values(Some(of_sdk(expression.values)))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await?;
         Ok(())
     }
+}
+
+fn of_sdk<T, U: From<T>>(placeholders: Vec<(Placeholder, T)>) -> HashMap<String, U> {
+    placeholders.into_iter().map(|(placeholder, meaning)| (placeholder.to_string(), meaning.into())).collect()
 }
 
 /// What is updated.
@@ -114,20 +118,19 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    pub(crate) fn new(entity: &str, resource: &str, limit: &Limit) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new(entity: &str, resource: &str, limits: &LimitSet) -> Result<Self, Box<dyn Error>> {
         let (entity_id, resource) = (EntityId::new(entity)?, Resource::new(resource)?);
         let item = Item { pk: Namespace::default().entity(&entity_id), sk: schema::bucket_sk(&resource) };
-        let level = Level { entity_id, resource, limits: LimitSet::new([limit.clone()])? };
-        let held = LimitItem {
-            limit: limit.clone(),
-            full_at: FullAt::ALWAYS,
-            consumed: Millitokens::from_tokens(0),
+        let held = |limit: &Limit| {
+            let (full_at, consumed) = (FullAt::ALWAYS, Millitokens::from_tokens(0));
+            (limit.name().clone(), LimitItem { limit: limit.clone(), full_at, consumed })
         };
         let known = BucketItem {
-            limits: BTreeMap::from([(limit.name().clone(), held)]),
+            limits: limits.iter().map(held).collect(),
             ttl: KEPT_UNTIL,
             ..BucketItem::default()
         };
+        let level = Level { entity_id, resource, limits: limits.clone() };
         Ok(Self { item, level, known: Known { item: Some(known), at: SystemClock.now() } })
     }
 }

@@ -16,11 +16,13 @@ use aws_sdk_dynamodb::config::{
     Credentials, ProvideCredentials, SharedCredentialsProvider, SharedHttpClient,
     StalledStreamProtectionConfig,
 };
+use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::Mutex;
 use zae_limiter_core::{StoreError, StoreErrorKind};
 
 use crate::aws::first_credentials::FirstCredentials;
 use crate::aws::pools::http_client;
+use crate::aws::update::UpdateSender;
 use crate::aws::watch::Watch;
 use crate::error::causes;
 use crate::options::DynamoDbOptions;
@@ -40,9 +42,11 @@ pub(crate) struct Place {
     pub(crate) attempt_timeout: Duration,
 }
 
-/// The two ways to send a request.
+/// The ways to send a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
+    /// Sends updates, once.
+    pub(crate) update: UpdateSender,
     /// Sends once: for writes that may not be repeated without a thought.
     pub(crate) once: Client,
     /// Tries again by itself.
@@ -64,7 +68,9 @@ impl Clients {
             .with_max_attempts(READ_ATTEMPTS)
             .with_initial_backoff(Duration::from_millis(50))
             .with_max_backoff(Duration::from_secs(1));
-        Ok(Self { once: with(RetryConfig::disabled()), patient: with(patient) })
+        let (once, patient) = (with(RetryConfig::disabled()), with(patient));
+        let update = UpdateSender::new(&shared.config, shared.endpoint_url.as_deref(), place, watch).await?;
+        Ok(Self { update, once, patient })
     }
 }
 
@@ -82,6 +88,8 @@ pub(crate) struct Connected(Mutex<HashMap<Place, Arc<Shared>>>);
 #[derive(Debug)]
 struct Shared {
     config: SdkConfig,
+    /// Where DynamoDB is, if not where it usually is.
+    endpoint_url: Option<String>,
 }
 
 impl Shared {
@@ -91,13 +99,13 @@ impl Shared {
         if let Some(shared) = all.get(place) {
             return Ok(Arc::clone(shared));
         }
-        let shared = Arc::new(Self { config: load(place).await? });
+        let shared = Arc::new(load(place).await?);
         all.insert(place.clone(), Arc::clone(&shared));
         Ok(shared)
     }
 }
 
-async fn load(place: &Place) -> Result<SdkConfig, StoreError> {
+async fn load(place: &Place) -> Result<Shared, StoreError> {
     let http_client = http_client();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(place.connect_timeout)
@@ -114,8 +122,8 @@ async fn load(place: &Place) -> Result<SdkConfig, StoreError> {
         loader = loader.endpoint_url(url);
     }
     let config = loader.load().await;
-    let endpoint = place.endpoint_url.as_deref().or(config.endpoint_url()).map(str::to_owned);
-    let local = endpoint.as_deref().is_some_and(is_loopback);
+    let endpoint_url = place.endpoint_url.clone().or_else(|| configured_endpoint(&config));
+    let local = endpoint_url.as_deref().is_some_and(is_loopback);
     let region = match config.region() {
         Some(region) => region.clone(),
         None if local => Region::from_static("us-east-1"),
@@ -131,7 +139,16 @@ async fn load(place: &Place) -> Result<SdkConfig, StoreError> {
     } else {
         SharedCredentialsProvider::new(found_credentials(&region, http_client).await?)
     };
-    Ok(config.into_builder().region(region).credentials_provider(credentials).build())
+    let config = config.into_builder().region(region).credentials_provider(credentials).build();
+    Ok(Shared { config, endpoint_url })
+}
+
+/// The endpoint that environment or profile set, for DynamoDB or for all services.
+fn configured_endpoint(config: &SdkConfig) -> Option<String> {
+    let key =
+        ServiceConfigKey::builder().service_id("DynamoDB").env("AWS_ENDPOINT_URL").profile("endpoint_url");
+    let of_service = || config.service_config()?.load_config(key.build().ok()?);
+    of_service().or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 /// The default chain, asked once so that missing credentials are found at once and within bounds: off EC2 the metadata

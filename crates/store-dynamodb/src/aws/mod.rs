@@ -8,6 +8,7 @@ mod pages;
 mod parse;
 mod pools;
 mod table;
+mod update;
 mod watch;
 
 pub(crate) use self::batch::{Key, attributes_of, key_of};
@@ -16,6 +17,6 @@ pub(crate) use self::client::{Clients, Connected, Place};
 pub(crate) use self::connection::Connection;
 pub(crate) use self::pages::Pages;
 pub use self::parse::whole_number;
-pub(crate) use self::parse::{Attributes, Malformed, bucket, clamped, integer, text};
+pub(crate) use self::parse::{Attributes, Malformed, Scalar, bucket, clamped, integer, read_bucket, text};
 pub(crate) use self::table::AwsTable;
 pub(crate) use self::watch::Watch;

@@ -40,16 +40,38 @@ struct Parts {
     consumed: Option<i64>,
 }
 
+/// A value as it is read: a number, a text, or something that a bucket does not have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scalar<'a> {
+    Number(&'a str),
+    Text(&'a str),
+    Other,
+}
+
+impl<'a> From<&'a AttributeValue> for Scalar<'a> {
+    fn from(value: &'a AttributeValue) -> Self {
+        match value {
+            AttributeValue::N(number) => Self::Number(number),
+            AttributeValue::S(text) => Self::Text(text),
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Reads the item of a bucket. Attributes that mean nothing here are passed over.
 pub(crate) fn bucket(attributes: &Attributes, key: &BucketKey) -> Result<BucketItem, StoreError> {
+    let attributes = attributes.iter().map(|(name, value)| (name.as_str(), value.into()));
     read_bucket(attributes).map_err(|malformed| malformed.of(key))
 }
 
-fn read_bucket(attributes: &Attributes) -> Result<BucketItem, Malformed> {
+/// Reads the item of a bucket, attribute by attribute.
+pub(crate) fn read_bucket<'a>(
+    attributes: impl IntoIterator<Item = (&'a str, Scalar<'a>)>,
+) -> Result<BucketItem, Malformed> {
     let mut item = BucketItem::default();
     let mut parts: BTreeMap<&str, Parts> = BTreeMap::new();
     for (name, value) in attributes {
-        match name.as_str() {
+        match name {
             schema::ACQUIRES => item.acquires = clamped(integer(name, value)?),
             schema::TTL => {
                 // Debt that was added up may need longer than can be counted, but never less than nothing.
@@ -61,7 +83,10 @@ fn read_bucket(attributes: &Attributes) -> Result<BucketItem, Malformed> {
                     parts.entry(limit).or_default().consumed = Some(clamped(integer(name, value)?));
                 }
                 Some((limit, "lm")) => {
-                    let read = value.as_s().ok().and_then(|text| limit_from_text(limit, text));
+                    let read = match value {
+                        Scalar::Text(text) => limit_from_text(limit, text),
+                        _ => None,
+                    };
                     let read = read.ok_or_else(|| Malformed::new(name, "is not a limit"))?;
                     parts.entry(limit).or_default().limit = Some(read);
                 }
@@ -101,8 +126,11 @@ fn limit_from_text(name: &str, text: &str) -> Option<Limit> {
     Limit::new(name, capacity, burst, amount, period).ok()
 }
 
-pub(crate) fn integer(name: &str, value: &AttributeValue) -> Result<i128, Malformed> {
-    let number = value.as_n().ok().and_then(|text| whole_number(text));
+pub(crate) fn integer<'a>(name: &str, value: impl Into<Scalar<'a>>) -> Result<i128, Malformed> {
+    let number = match value.into() {
+        Scalar::Number(text) => whole_number(text),
+        _ => None,
+    };
     number.ok_or_else(|| Malformed::new(name, "is not a whole number"))
 }
 

@@ -1,19 +1,20 @@
 //! The table of buckets that the write protocol runs on.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use zae_limiter_core::{StoreError, StoreErrorKind};
 
 use super::batch::attributes_of;
+use super::update::UpdateRequest;
 use super::{Connection, Key, bucket};
 use crate::error::{Failure, Fate};
-use crate::expression::express;
+use crate::expression::{Placeholder, express};
 use crate::item::BucketItem;
 use crate::plan::BucketWrite;
 use crate::schema;
@@ -33,39 +34,25 @@ impl AwsTable {
 impl Table for AwsTable {
     async fn update(&self, key: &BucketKey, write: &BucketWrite) -> Outcome {
         let connection = &self.0;
-        let expression = express(write, &connection.ns, &key.entity_id, &key.resource);
-        let send = connection
-            .clients
-            .once
-            .update_item()
-            .table_name(&connection.table)
-            .set_key(Some(attributes_of(self.key(key))))
-            .update_expression(expression.update)
-            .condition_expression(expression.condition)
-            .set_expression_attribute_names(Some(expression.names))
-            .set_expression_attribute_values(Some(expression.values))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .set_return_consumed_capacity(connection.wanted_capacity());
-        match connection.call(send.send()).await {
-            Ok(Ok(output)) => {
-                connection.count(Access::Write, output.consumed_capacity());
-                match output.attributes() {
-                    Some(attributes) => bucket(attributes, key).map_or_else(Outcome::Error, Outcome::Done),
+        let request = UpdateRequest::new(
+            &connection.table,
+            self.key(key),
+            express(write, &connection.ns, &key.entity_id, &key.resource),
+            connection.wanted_capacity(),
+        );
+        match connection.call(connection.clients.update.send(&request)).await {
+            Ok(Ok(updated)) => {
+                connection.count(Access::Write, &updated.consumed);
+                match updated.item {
+                    Some(Ok(item)) => Outcome::Done(item),
+                    Some(Err(malformed)) => Outcome::Error(malformed.of(key)),
                     None => Outcome::Unknown(no_item(key)),
                 }
             }
-            Ok(Err(error)) => {
-                let found = match &error {
-                    UpdateItemError::ConditionalCheckFailedException(failed) => failed.item(),
-                    _ => None,
-                };
-                match found.filter(|item| !item.is_empty()).map(|item| bucket(item, key)) {
-                    Some(Ok(item)) => Outcome::Failed(Some(item)),
-                    Some(Err(error)) => Outcome::Error(error),
-                    None => Outcome::Failed(None),
-                }
-            }
+            Ok(Err(rejected)) => match rejected.item.transpose() {
+                Ok(item) => Outcome::Failed(item),
+                Err(malformed) => Outcome::Error(malformed.of(key)),
+            },
             Err(Failure { fate: Fate::Unknown, error }) => Outcome::Unknown(error),
             Err(Failure { fate: Fate::Refused, error }) => Outcome::Refused(error),
             Err(Failure { fate: Fate::Final, error }) => Outcome::Error(error),
@@ -82,8 +69,8 @@ impl Table for AwsTable {
                 .set_key(Some(attributes_of(self.key(key))))
                 .update_expression(expression.update)
                 .condition_expression(expression.condition)
-                .set_expression_attribute_names(Some(expression.names))
-                .set_expression_attribute_values(Some(expression.values))
+                .set_expression_attribute_names(Some(of_sdk(expression.names)))
+                .set_expression_attribute_values(Some(of_sdk(expression.values)))
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
                 .build();
             match update {
@@ -177,6 +164,11 @@ fn cancelled_for(
             TransactOutcome::Refused(StoreError::new(StoreErrorKind::Unavailable, message))
         }
     }
+}
+
+/// Placeholders, and what they stand for, as the SDK wants them.
+fn of_sdk<T, U: From<T>>(placeholders: Vec<(Placeholder, T)>) -> HashMap<String, U> {
+    placeholders.into_iter().map(|(placeholder, meaning)| (placeholder.to_string(), meaning.into())).collect()
 }
 
 fn no_item(key: &BucketKey) -> StoreError {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::config::interceptors::{
     BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
@@ -24,6 +25,23 @@ pub(crate) struct Watch {
     pub(crate) meter: Option<Arc<Meter>>,
 }
 
+impl Watch {
+    /// A request leaves, now.
+    pub(super) fn sends(&self) -> Timestamp {
+        if let Some(meter) = &self.meter {
+            meter.count_request();
+        }
+        self.clock.now()
+    }
+
+    /// The answer to what was sent at `sent` arrives.
+    pub(super) fn hears(&self, sent: Timestamp, answer: &HttpResponse) {
+        if let Some(date) = answer.headers().get("date").and_then(http_date) {
+            self.skew.observe(sent, self.clock.now(), date);
+        }
+    }
+}
+
 /// When a request was sent.
 #[derive(Clone, Copy, Debug)]
 struct SentAt(Timestamp);
@@ -43,10 +61,7 @@ impl Intercept for Watch {
         _: &RuntimeComponents,
         state: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(meter) = &self.meter {
-            meter.count_request();
-        }
-        state.interceptor_state().store_put(SentAt(self.clock.now()));
+        state.interceptor_state().store_put(SentAt(self.sends()));
         Ok(())
     }
 
@@ -56,9 +71,8 @@ impl Intercept for Watch {
         _: &RuntimeComponents,
         state: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let date = answer.response().headers().get("date").and_then(http_date);
-        if let (Some(SentAt(sent)), Some(date)) = (state.load::<SentAt>(), date) {
-            self.skew.observe(*sent, self.clock.now(), date);
+        if let Some(SentAt(sent)) = state.load::<SentAt>() {
+            self.hears(*sent, answer.response());
         }
         Ok(())
     }

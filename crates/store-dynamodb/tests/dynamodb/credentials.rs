@@ -51,9 +51,11 @@ fn a_missing_region_is_told() {
 
 #[test]
 fn an_engine_on_this_host_needs_neither() {
-    let text = told(&[(ENDPOINT, endpoint())]);
-    assert!(
-        text.contains(&format!("told {:?} there is no table some_table", StoreErrorKind::Missing)),
-        "{text}"
-    );
+    for variable in [ENDPOINT, "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"] {
+        let text = told(&[(variable, endpoint())]);
+        assert!(
+            text.contains(&format!("told {:?} there is no table some_table", StoreErrorKind::Missing)),
+            "{variable}: {text}"
+        );
+    }
 }

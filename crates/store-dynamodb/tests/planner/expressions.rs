@@ -72,9 +72,13 @@ fn check(expression: &Expression) {
     let used = |sign: char| -> HashSet<&str> {
         tokens.iter().map(String::as_str).filter(|token| token.starts_with(sign)).collect()
     };
-    assert_eq!(used('#'), expression.names.keys().map(String::as_str).collect(), "{text}");
-    assert_eq!(used(':'), expression.values.keys().map(String::as_str).collect(), "{text}");
-    let distinct: HashSet<_> = expression.names.values().collect();
+    let names: Vec<String> = expression.names.iter().map(|(name, _)| name.to_string()).collect();
+    let values: Vec<String> = expression.values.iter().map(|(value, _)| value.to_string()).collect();
+    for (sign, given) in [('#', &names), (':', &values)] {
+        assert_eq!(used(sign), given.iter().map(String::as_str).collect(), "{text}");
+        assert_eq!(used(sign).len(), given.len(), "one placeholder twice: {given:?}");
+    }
+    let distinct: HashSet<_> = expression.names.iter().map(|(_, attribute)| attribute).collect();
     assert_eq!(
         distinct.len(),
         expression.names.len(),
