@@ -44,7 +44,12 @@ enum Suite {
     /// What the store alone reaches, for the suite of the Python package to compare with.
     #[cfg(feature = "dynamodb")]
     #[command(hide = true)]
-    DynamodbRate { endpoint: String },
+    DynamodbRate {
+        endpoint: String,
+        /// And what the same updates reach by the SDK's client.
+        #[arg(long)]
+        beside_bare: bool,
+    },
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -64,9 +69,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
         #[cfg(feature = "dynamodb")]
-        Suite::DynamodbRate { endpoint } => {
-            let rate = dynamodb::rate(endpoint)?;
-            say::say(&serde_json::json!({ "table_64_entities_per_s": rate }).to_string());
+        Suite::DynamodbRate { endpoint, beside_bare } => {
+            let (store, bare) = dynamodb::rates(endpoint, beside_bare)?;
+            let rates = serde_json::json!({ "table_64_entities_per_s": store, "bare_updates_per_s": bare });
+            say::say(&rates.to_string());
             Ok(())
         }
     }

@@ -33,18 +33,24 @@ class Turn(NamedTuple):
     ours: Figures
     theirs: Figures
     store: Figures
+    bare: Figures
 
 
 class Target(NamedTuple):
-    """What is measured, and what it should be: at most or at least so much, or so many times what a rival gives."""
+    """What is measured, and what it should be: at most or at least so much, or so many times what a rival gives.
+
+    Without a bound it is only told.
+    """
 
     key: str
     what: str
     direction: str
-    bound: float
+    bound: float | None
     rival: str | None = None
 
     def is_met(self, figure: float) -> bool:
+        if self.bound is None:
+            return True
         return figure <= self.bound if self.direction == "<=" else figure >= self.bound
 
 
@@ -59,6 +65,8 @@ ON_A_TABLE = [
     Target("table_median_ms", "table: sequential median (ms)", "<=", 0.6, "theirs"),
     Target("table_64_entities_per_s", "table: 64 tasks, 64 entities (/s)", ">=", 2.5, "theirs"),
     Target("table_64_entities_per_s", "table: 64 tasks, 64 entities (/s)", ">=", 0.85, "store"),
+    # The engine's own limit: the same updates, planned beforehand, by the client of AWS.
+    Target("table_64_entities_per_s", "table: 64 tasks, 64 entities (/s)", ">=", None, "bare"),
     Target("table_one_entity_per_s", "table: 64 tasks, one entity (/s)", ">=", 15.0, "theirs"),
 ]
 
@@ -83,9 +91,10 @@ def measured(python: str, *arguments: str) -> Figures:
     return dict(json.loads(figures.splitlines()[-1]))
 
 
-def store_alone(program: str, url: str) -> Figures:
+def store_alone(program: str, url: str, *arguments: str) -> Figures:
     """What the store in Rust gives."""
-    return dict(json.loads(subprocess.check_output([program, "dynamodb-rate", url], text=True)))
+    command = [program, "dynamodb-rate", url, *arguments]
+    return dict(json.loads(subprocess.check_output(command, text=True)))
 
 
 def warm_up(program: str, url: str) -> None:
@@ -102,7 +111,9 @@ def on_a_table(rivals: str, program: str, quick: list[str]) -> list[Turn]:
         for _ in range(1 if quick else 5):
             theirs = measured(rivals, "zae-limiter", url, *quick)
             ours = measured(sys.executable, "zae-limiter", url, *quick)
-            turns.append(Turn(ours, theirs, store_alone(program, url)))
+            store = store_alone(program, url, "--beside-bare")
+            bare = {"table_64_entities_per_s": store["bare_updates_per_s"]}
+            turns.append(Turn(ours, theirs, store, bare))
             print(".", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
     return turns
@@ -111,7 +122,7 @@ def on_a_table(rivals: str, program: str, quick: list[str]) -> list[Turn]:
 def show(target: Target, ours: float, other: float | None, figure: float) -> None:
     beside = f"{other:.2f}" if other is not None else ""
     ratio = f"{figure:.2f}" if other is not None else ""
-    wanted = f"{target.direction} {target.bound:g}"
+    wanted = f"{target.direction} {target.bound:g}" if target.bound is not None else ""
     rival = target.rival or ""
     missed = "" if target.is_met(figure) else "  MISSED"
     print(f"{target.what:36}{ours:>10.2f}{rival:>8}{beside:>10}{ratio:>8}  {wanted:8}{missed}".rstrip())

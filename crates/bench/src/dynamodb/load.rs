@@ -98,17 +98,10 @@ impl Load {
         // Nothing exceeds it, and a bucket of which that much was taken is not full for hours.
         let limits: LimitSet = "limit0=1M/day:burst=10M".parse()?;
         let bare = Bare::new(&setup.endpoint, "load");
-        let mut buckets = Vec::new();
-        for task in 0..TASKS {
-            let entity = format!("bare{task}");
-            limiter.acquire(&entity, RESOURCE, &limits).consume("limit0", 100_000).await?.commit().await?;
-            let bucket = Bucket::new(&entity, RESOURCE, &limits[0])?;
-            bare.keep(&bucket).await?;
-            buckets.push(bucket);
-        }
+        let buckets = buckets_in_use(&bare, &limiter, &limits).await?;
         let (time, rounds) =
             if setup.quick { (Duration::from_millis(500), 1) } else { (Duration::from_secs(3), 3) };
-        let load = Self { bare, buckets: Arc::new(buckets), limiter, limits, time, rounds };
+        let load = Self { bare, buckets, limiter, limits, time, rounds };
         for _ in 0..rounds {
             load.acquires(1, None).await?;
             load.updates(1, Update::Take).await?;
@@ -220,20 +213,63 @@ impl Load {
     }
 }
 
-/// Acquires a second of all tasks, each with a bucket of two limits.
-pub(crate) async fn rate(setup: &Setup) -> Result<f64, Box<dyn Error>> {
+/// Acquires a second of all tasks, each with a bucket of two limits; and the same updates by the bare client.
+pub(crate) async fn rates(setup: &Setup, beside_bare: bool) -> Result<(f64, Option<f64>), Box<dyn Error>> {
     let (limiter, _) = setup.open_to("rate", false).await?;
     let limits: LimitSet = "rpm=1000M/min,tpm=1000M/min".parse()?;
-    let take = move |task: usize| {
-        let (limiter, limits) = (limiter.clone(), limits.clone());
+    let of_store = limiter.clone();
+    let acquires = rate(move |task| {
+        let (limiter, limits) = (of_store.clone(), limits.clone());
         async move {
             let key = format!("key{task}");
             let acquire = limiter.acquire(&key, RESOURCE, &limits).consume("rpm", 1).consume("tpm", 500);
             Ok(acquire.await?.commit().await?)
         }
-    };
-    drive(TASKS, Duration::from_millis(500), take.clone()).await?;
-    Ok(drive(TASKS, Duration::from_secs(2), take).await?.per_second)
+    })
+    .await?;
+    if !beside_bare {
+        return Ok((acquires, None));
+    }
+    let bare = Bare::new(&setup.endpoint, "rate");
+    let limits: LimitSet = "rpm=1M/day:burst=10M,tpm=1M/day:burst=10M".parse()?;
+    let buckets = buckets_in_use(&bare, &limiter, &limits).await?;
+    let updates = rate(move |task| {
+        let (bare, buckets) = (bare.clone(), Arc::clone(&buckets));
+        async move { Ok(bare.take(&buckets[task]).await?) }
+    })
+    .await?;
+    Ok((acquires, Some(updates)))
+}
+
+/// Calls a second of all tasks.
+async fn rate<F, Fut>(call: F) -> Result<f64, Box<dyn Error>>
+where
+    F: Fn(usize) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = Called> + Send,
+{
+    drive(TASKS, Duration::from_millis(500), call.clone()).await?;
+    Ok(drive(TASKS, Duration::from_secs(2), call).await?.per_second)
+}
+
+/// A bucket for each task, of which so much was taken that it is not full while this runs.
+async fn buckets_in_use(
+    bare: &Bare,
+    limiter: &Limiter,
+    limits: &LimitSet,
+) -> Result<Arc<Vec<Bucket>>, Box<dyn Error>> {
+    let mut buckets = Vec::new();
+    for task in 0..TASKS {
+        let entity = format!("bare{task}");
+        let mut acquire = limiter.acquire(&entity, RESOURCE, limits);
+        for limit in limits.iter() {
+            acquire = acquire.consume(limit.name().as_str(), 100_000);
+        }
+        acquire.await?.commit().await?;
+        let bucket = Bucket::new(&entity, RESOURCE, limits)?;
+        bare.keep(&bucket).await?;
+        buckets.push(bucket);
+    }
+    Ok(Arc::new(buckets))
 }
 
 /// 64 tasks on one small bucket: what was admitted, of what the limit allows.

@@ -1,4 +1,4 @@
-//! The DynamoDB store beside the bare `UpdateItem` of the same SDK client on the same engine.
+//! The DynamoDB store beside the bare `UpdateItem` of the SDK's client on the same engine.
 #![expect(clippy::cast_precision_loss, reason = "figures, for people")]
 
 mod bare;
@@ -78,10 +78,10 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Acquires a second of 64 tasks on 64 entities, with two limits.
+/// Acquires a second of 64 tasks on 64 entities, with two limits; and the same updates by the bare client, if wanted.
 #[tokio::main]
-pub(crate) async fn rate(endpoint: String) -> Result<f64, Box<dyn Error>> {
-    load::rate(&Setup { endpoint, quick: false }).await
+pub(crate) async fn rates(endpoint: String, beside_bare: bool) -> Result<(f64, Option<f64>), Box<dyn Error>> {
+    load::rates(&Setup { endpoint, quick: false }, beside_bare).await
 }
 
 impl Setup {
