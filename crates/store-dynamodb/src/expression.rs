@@ -1,5 +1,6 @@
 //! A write in the language of DynamoDB: an update and a condition expression.
 
+use std::collections::HashMap;
 use std::fmt::{self, Arguments, Write as _};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -77,6 +78,11 @@ impl From<Value> for AttributeValue {
             Value::Text(text) => Self::S(text),
         }
     }
+}
+
+/// Names or values of an expression as the SDK wants them.
+pub fn of_sdk<T, U: From<T>>(meanings: Vec<(Placeholder, T)>) -> HashMap<String, U> {
+    meanings.into_iter().map(|(placeholder, meaning)| (placeholder.to_string(), meaning.into())).collect()
 }
 
 /// The parameters of a limit as they are written: capacity, burst, refill amount and refill period in s.

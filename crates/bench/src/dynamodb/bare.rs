@@ -1,6 +1,5 @@
 //! The yardsticks: updates by the SDK's client alone.
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +10,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use zae_limiter::core::{FullAt, Level};
 use zae_limiter::{Clock, EntityId, Limit, LimitSet, Millitokens, Resource, SystemClock};
-use zae_limiter_store_dynamodb::expression::{Placeholder, express};
+use zae_limiter_store_dynamodb::expression::{express, of_sdk};
 use zae_limiter_store_dynamodb::item::{BucketItem, Known, LimitItem, Writer};
 use zae_limiter_store_dynamodb::plan::{Asked, Kind, Stamp, plan};
 use zae_limiter_store_dynamodb::schema::{self, Namespace};
@@ -91,10 +90,6 @@ impl Bare {
             .await?;
         Ok(())
     }
-}
-
-fn of_sdk<T, U: From<T>>(placeholders: Vec<(Placeholder, T)>) -> HashMap<String, U> {
-    placeholders.into_iter().map(|(placeholder, meaning)| (placeholder.to_string(), meaning.into())).collect()
 }
 
 /// What is updated.

@@ -43,7 +43,7 @@ pub(crate) struct Place {
 }
 
 /// The ways to send a request.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Clients {
     /// Sends updates, once.
     pub(crate) update: UpdateSender,

@@ -1,6 +1,5 @@
 //! The table of buckets that the write protocol runs on.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
@@ -14,7 +13,7 @@ use super::batch::attributes_of;
 use super::update::UpdateRequest;
 use super::{Connection, Key, bucket};
 use crate::error::{Failure, Fate};
-use crate::expression::{Placeholder, express};
+use crate::expression::{express, of_sdk};
 use crate::item::BucketItem;
 use crate::plan::BucketWrite;
 use crate::schema;
@@ -164,11 +163,6 @@ fn cancelled_for(
             TransactOutcome::Refused(StoreError::new(StoreErrorKind::Unavailable, message))
         }
     }
-}
-
-/// Placeholders, and what they stand for, as the SDK wants them.
-fn of_sdk<T, U: From<T>>(placeholders: Vec<(Placeholder, T)>) -> HashMap<String, U> {
-    placeholders.into_iter().map(|(placeholder, meaning)| (placeholder.to_string(), meaning.into())).collect()
 }
 
 fn no_item(key: &BucketKey) -> StoreError {

@@ -27,11 +27,8 @@ use crate::aws::{Place, Watch};
 use crate::skew::CorrectedClock;
 
 /// Sends updates, each of them once: a write may not be repeated without a thought.
-#[derive(Clone, Debug)]
-pub(crate) struct UpdateSender(Arc<Inner>);
-
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct UpdateSender {
     parts: Parts,
     attempt_timeout: Duration,
     watch: Watch,
@@ -49,18 +46,16 @@ impl UpdateSender {
     ) -> Result<Self, StoreError> {
         let clock = CorrectedClock { own: Arc::clone(&watch.clock), skew: Arc::clone(&watch.skew) };
         let parts = Parts::of(config, endpoint_url, place.connect_timeout, clock).await?;
-        Ok(Self(Arc::new(Inner { parts, attempt_timeout: place.attempt_timeout, watch })))
+        Ok(Self { parts, attempt_timeout: place.attempt_timeout, watch })
     }
 
     pub(crate) async fn send(&self, request: &UpdateRequest<'_>) -> Result<Updated, Failed> {
-        match tokio::time::timeout(self.0.attempt_timeout, self.0.attempt(request)).await {
+        match tokio::time::timeout(self.attempt_timeout, self.attempt(request)).await {
             Ok(outcome) => outcome,
             Err(elapsed) => Err(SdkError::timeout_error(elapsed)),
         }
     }
-}
 
-impl Inner {
     async fn attempt(&self, request: &UpdateRequest<'_>) -> Result<Updated, Failed> {
         let mut request = self.written(request).map_err(SdkError::construction_failure)?;
         self.parts.sign(&mut request).await.map_err(unsigned)?;

@@ -22,8 +22,8 @@ pub(crate) struct UpdateRequest<'a> {
     expression_attribute_values: Vec<(Placeholder, Value)>,
     return_values: &'static str,
     return_values_on_condition_check_failure: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    return_consumed_capacity: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    return_consumed_capacity: Option<ReturnConsumedCapacity>,
 }
 
 fn as_object<K, V, S>(pairs: &[(K, V)], serializer: S) -> Result<S::Ok, S::Error>
@@ -33,6 +33,14 @@ where
     S: Serializer,
 {
     serializer.collect_map(pairs.iter().map(|(key, value)| (key, value)))
+}
+
+#[expect(clippy::ref_option, reason = "what serde passes")]
+fn as_text<S: Serializer>(
+    capacity: &Option<ReturnConsumedCapacity>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    capacity.as_ref().map(ReturnConsumedCapacity::as_str).serialize(serializer)
 }
 
 impl<'a> UpdateRequest<'a> {
@@ -51,7 +59,7 @@ impl<'a> UpdateRequest<'a> {
             expression_attribute_values: values,
             return_values: "ALL_NEW",
             return_values_on_condition_check_failure: "ALL_OLD",
-            return_consumed_capacity: capacity.map(|_| "INDEXES"),
+            return_consumed_capacity: capacity,
         }
     }
 }
